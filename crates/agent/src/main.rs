@@ -1,0 +1,2 @@
+//! The plimsoll-agent binary.
+fn main() {}

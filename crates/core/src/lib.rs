@@ -1,0 +1,20 @@
+//! The domain of Plimsoll without I/O.
+//!
+//! One folder a noun. Types here are the vocabulary of the whole product: the same structs are stored,
+//! served and printed. State machines are pure functions of (state, command); time, randomness and
+//! identifiers are passed in (see [`context`]).
+
+pub mod audit;
+pub mod canonical;
+pub mod context;
+pub mod digest;
+pub mod error;
+pub mod id;
+pub mod name;
+pub mod permission;
+pub mod rate;
+pub mod time;
+
+pub use digest::Digest;
+pub use error::{Error, ErrorCode, Result, ValidationError};
+pub use time::Timestamp;

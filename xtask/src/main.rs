@@ -1,0 +1,2 @@
+//! Generation and house checks.
+fn main() {}
