@@ -6,7 +6,9 @@
 
 pub mod audit;
 pub mod canonical;
+pub mod component;
 pub mod context;
+pub mod deployment;
 pub mod digest;
 pub mod error;
 pub mod id;

@@ -267,7 +267,8 @@ mod tests {
 
     #[test]
     fn a_limited_grant_counts_in_its_environment_alone() {
-        let (here, there) = (EnvironmentId::from_uuid(Uuid::from_u128(1)), EnvironmentId::from_uuid(Uuid::from_u128(2)));
+        let (here, there) =
+            (EnvironmentId::from_uuid(Uuid::from_u128(1)), EnvironmentId::from_uuid(Uuid::from_u128(2)));
         let grants = Grants::new([Grant { permission: Permission::PromotionApprove, environment: Some(here) }]);
         assert!(grants.somewhere(Permission::PromotionApprove));
         assert!(grants.in_environment(Permission::PromotionApprove, here));
@@ -278,7 +279,8 @@ mod tests {
     #[test]
     fn grants_read_back_as_written() {
         for permission in Permission::ALL {
-            let grant = Grant { permission: *permission, environment: Some(EnvironmentId::from_uuid(Uuid::from_u128(7))) };
+            let grant =
+                Grant { permission: *permission, environment: Some(EnvironmentId::from_uuid(Uuid::from_u128(7))) };
             assert_eq!(grant.to_string().parse::<Grant>().unwrap(), grant);
         }
     }

@@ -1,0 +1,3 @@
+//! Deployment: specs, plans, jobs, tasks and their state machines.
+
+pub mod spec;
