@@ -12,9 +12,13 @@ pub mod deployment;
 pub mod digest;
 pub mod error;
 pub mod id;
+pub mod identity;
+pub mod integration;
+pub mod label;
 pub mod name;
 pub mod permission;
 pub mod rate;
+pub mod release;
 pub mod time;
 
 pub use digest::Digest;

@@ -1,0 +1,104 @@
+//! A release's changes to a component's runtime.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::component::runtime::{
+    Health, Port, Resources, RestartPolicy, Runtime, SecretMount, Switch, Volume,
+};
+
+/// A partial [`Runtime`]: what is present replaces; `environment` and `labels` merge by key.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RuntimePatch {
+    /// Replaces all ports.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ports: Option<Vec<Port>>,
+    /// Added to the component's variables; the same name replaces.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub environment: BTreeMap<String, String>,
+    /// Replaces all volumes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub volumes: Option<Vec<Volume>>,
+    /// Replaces all networks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub networks: Option<Vec<String>>,
+    /// Replaces the health check.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
+    /// Replaces all limits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
+    /// Replaces the grace between the stop signal and the kill.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_grace_seconds: Option<u32>,
+    /// Replaces the command.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<Vec<String>>,
+    /// Replaces the user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Added to the component's container labels; the same name replaces.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Replaces all secrets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<Vec<SecretMount>>,
+    /// Replaces the restart policy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restart: Option<RestartPolicy>,
+    /// Replaces the switch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub switch: Option<Switch>,
+}
+
+impl RuntimePatch {
+    /// Whether it changes nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Runtime {
+    /// This runtime with a release's configuration put over it.
+    #[must_use]
+    pub fn merged(&self, patch: &RuntimePatch) -> Self {
+        let RuntimePatch {
+            ports,
+            environment,
+            volumes,
+            networks,
+            health,
+            resources,
+            stop_grace_seconds,
+            command,
+            user,
+            labels,
+            secrets,
+            restart,
+            switch,
+        } = patch.clone();
+        let base = self.clone();
+        let over = |mut below: BTreeMap<String, String>, above| {
+            below.extend::<BTreeMap<_, _>>(above);
+            below
+        };
+        Self {
+            ports: ports.unwrap_or(base.ports),
+            environment: over(base.environment, environment),
+            volumes: volumes.unwrap_or(base.volumes),
+            networks: networks.unwrap_or(base.networks),
+            health: health.or(base.health),
+            resources: resources.or(base.resources),
+            stop_grace_seconds: stop_grace_seconds.or(base.stop_grace_seconds),
+            command: command.or(base.command),
+            user: user.or(base.user),
+            labels: over(base.labels, labels),
+            secrets: secrets.unwrap_or(base.secrets),
+            restart: restart.or(base.restart),
+            switch: switch.or(base.switch),
+        }
+    }
+}

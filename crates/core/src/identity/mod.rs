@@ -1,0 +1,7 @@
+//! Who there is: tenants, users, clients, roles, and the tokens with which agents enrol.
+
+pub mod resource;
+
+pub use resource::{
+    Client, ClientAuthentication, PrincipalRef, RegistrationToken, Role, RoleBinding, RoleHolder, Tenant, User,
+};
