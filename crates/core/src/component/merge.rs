@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::component::runtime::{
-    Health, Port, Resources, RestartPolicy, Runtime, SecretMount, Switch, Volume,
-};
+use crate::component::runtime::{Health, Port, Resources, RestartPolicy, Runtime, SecretMount, Switch, Volume};
 
 /// A partial [`Runtime`]: what is present replaces; `environment` and `labels` merge by key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
