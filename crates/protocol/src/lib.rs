@@ -1,1 +1,3 @@
-//! placeholder
+//! Everything on the wire: requests, frames, and what server, agent and clients share of them.
+
+pub mod agent;
