@@ -14,6 +14,7 @@ pub mod error;
 pub mod id;
 pub mod identity;
 pub mod integration;
+pub mod json;
 pub mod label;
 pub mod name;
 pub mod permission;
