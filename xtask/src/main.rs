@@ -1,2 +1,70 @@
-//! Generation and house checks.
-fn main() {}
+//! Generation and house checks: what `make check` asks beyond what the compiler and clippy see.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for the terminal")]
+
+mod directions;
+mod generated;
+mod house;
+mod repository;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use repository::Repository;
+
+/// A rule that was broken: where, and what to do about it.
+type Findings = Vec<String>;
+
+/// One check: its name on the command line, what it is about, and what does it.
+struct Check {
+    name: &'static str,
+    about: &'static str,
+    run: fn(&Repository) -> Result<Findings>,
+}
+
+/// All checks, in the order in which `cargo xtask check` runs them.
+const CHECKS: &[Check] = &[
+    Check { name: "house", about: "sizes, headings, words and lints of the source files", run: house::check },
+    Check { name: "directions", about: "which crate may use which", run: directions::check },
+    Check { name: "generated", about: "generated files say what the code says", run: generated::check },
+];
+
+fn main() -> Result<ExitCode> {
+    let repository = Repository::open()?;
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["check"] => run(&repository, CHECKS.iter()),
+        ["generate"] => {
+            for path in generated::write(&repository)? {
+                println!("wrote {path}");
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        [name] if CHECKS.iter().any(|check| check.name == *name) => {
+            run(&repository, CHECKS.iter().filter(|check| check.name == *name))
+        }
+        _ => {
+            eprintln!("usage: cargo xtask <command>\n\n  check       all of the checks below");
+            for check in CHECKS {
+                eprintln!("  {:<11} {}", check.name, check.about);
+            }
+            eprintln!("  generate    writes the generated files anew");
+            Ok(ExitCode::from(2))
+        }
+    }
+}
+
+fn run<'a>(repository: &Repository, checks: impl Iterator<Item = &'a Check>) -> Result<ExitCode> {
+    let mut broken = 0;
+    for check in checks {
+        let findings = (check.run)(repository)?;
+        for finding in &findings {
+            eprintln!("{}: {finding}", check.name);
+        }
+        println!("{:<11} {}", check.name, if findings.is_empty() { "ok" } else { "BROKEN" });
+        broken += findings.len();
+    }
+    if broken > 0 {
+        eprintln!("{broken} to mend");
+    }
+    Ok(if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

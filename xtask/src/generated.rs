@@ -1,0 +1,105 @@
+//! Files that are written from the code, committed, and compared by `make check`.
+
+use anyhow::{Context, Result};
+use plimsoll_core::{error::ErrorCode, permission::Permission};
+
+use crate::{Findings, repository::Repository};
+
+/// A file that the code writes.
+struct Generated {
+    path: &'static str,
+    make: fn() -> Result<String>,
+}
+
+/// Every generated file. A further one, such as the OpenAPI document, is a further row.
+const FILES: &[Generated] = &[
+    Generated { path: "docs/reference/error-codes.md", make: error_codes },
+    Generated { path: "docs/reference/permissions.md", make: permissions },
+];
+
+/// Says which files no longer say what the code says.
+pub fn check(repository: &Repository) -> Result<Findings> {
+    let mut findings = Findings::new();
+    for file in FILES {
+        if repository.read(file.path).unwrap_or_default() != (file.make)()? {
+            findings.push(format!("{} is out of date: run `cargo xtask generate` and commit it", file.path));
+        }
+    }
+    Ok(findings)
+}
+
+/// Writes them all; returns the paths of those that changed.
+pub fn write(repository: &Repository) -> Result<Vec<&'static str>> {
+    let mut written = Vec::new();
+    for file in FILES {
+        let text = (file.make)()?;
+        if repository.read(file.path).unwrap_or_default() == text {
+            continue;
+        }
+        let path = repository.path(file.path);
+        std::fs::create_dir_all(path.parent().context("a generated file lies in a folder")?)?;
+        std::fs::write(&path, text).with_context(|| format!("cannot write {}", file.path))?;
+        written.push(file.path);
+    }
+    Ok(written)
+}
+
+fn error_codes() -> Result<String> {
+    let mut rows = Vec::new();
+    for code in ErrorCode::ALL {
+        let kind = serde_json::to_value(code.kind())?;
+        let kind = kind.as_str().context("an error kind is written as a word")?;
+        rows.push([format!("`{code}`"), kind.to_owned(), code.meaning().trim().to_owned()]);
+    }
+    Ok(page(
+        "Error codes",
+        "The `error.code` of an answer. Codes are stable; messages are for people and may change.",
+        ["code", "kind", "meaning"],
+        &rows,
+    ))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "every file is made by a function of the same shape")]
+fn permissions() -> Result<String> {
+    let rows: Vec<_> =
+        Permission::ALL.iter().map(|one| [format!("`{}`", one.as_str()), one.meaning().to_owned()]).collect();
+    Ok(page("Permissions", "Each operation needs exactly one of them.", ["permission", "allows to"], &rows))
+}
+
+fn page<const N: usize>(title: &str, intro: &str, heads: [&str; N], rows: &[[String; N]]) -> String {
+    let line = |cells: Vec<&str>| format!("| {} |\n", cells.join(" | "));
+    let mut text = format!("<!-- Written by `cargo xtask generate`. -->\n# {title}\n{intro}\n\n");
+    text += &line(heads.to_vec());
+    text += &line(vec!["---"; N]);
+    for row in rows {
+        text += &line(row.iter().map(String::as_str).collect());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_or_changed_file_is_found_and_writing_mends_it() -> Result<()> {
+        let tree = tempfile::tempdir()?;
+        let repository = Repository::at(tree.path());
+        assert_eq!(check(&repository)?.len(), FILES.len());
+        assert_eq!(write(&repository)?.len(), FILES.len());
+        assert_eq!(check(&repository)?, Findings::new());
+
+        std::fs::write(repository.path(FILES[0].path), "edited by hand")?;
+        assert_eq!(check(&repository)?.len(), 1);
+        assert_eq!(write(&repository)?, [FILES[0].path]);
+        Ok(())
+    }
+
+    #[test]
+    fn every_code_and_permission_is_listed() -> Result<()> {
+        let (codes, permissions) = (error_codes()?, permissions()?);
+        assert!(ErrorCode::ALL.iter().all(|code| codes.contains(&format!("| `{code}` |"))));
+        assert!(Permission::ALL.iter().all(|one| permissions.contains(&format!("| `{}` |", one.as_str()))));
+        Ok(())
+    }
+}
