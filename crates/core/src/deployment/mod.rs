@@ -1,3 +1,12 @@
 //! Deployment: specs, plans, jobs, tasks and their state machines.
 
+pub mod job;
+pub mod output;
+pub mod plan_view;
 pub mod spec;
+pub mod task;
+
+pub use job::{DeploymentJob, JobFailure, JobKind, JobStatus, Progress, Rollback};
+pub use output::{Artifact, LogLine, LogStream};
+pub use plan_view::{LeftOut, LeftOutReason, Plan, PlanComponent, PlanTarget, PlannedChange};
+pub use task::{Task, TaskComponent, TaskError, TaskKind, TaskStatus};

@@ -1,0 +1,97 @@
+//! The plan of a job as people see it. How it is made is in `deployment::plan`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Digest,
+    id::{ComponentId, TargetId},
+};
+
+/// What a job does where, made and hashed at the request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// The targets in the order in which they are gone over.
+    pub targets: Vec<PlanTarget>,
+    /// Targets that get nothing, and why.
+    pub left_out: Vec<LeftOut>,
+    /// How many batches there are.
+    pub batches: u32,
+    /// SHA-256 of the canonical JSON of what is done where (targets with their components), which does not
+    /// change when a target goes offline or into maintenance.
+    pub hash: Digest,
+}
+
+/// What one target gets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanTarget {
+    /// Which target.
+    pub target_id: TargetId,
+    /// Its name.
+    pub name: String,
+    /// In which batch, from 0.
+    pub batch: u32,
+    /// SHA-256 of the canonical JSON of its deployment spec.
+    pub spec_digest: Digest,
+    /// The components in the order in which they come up; removed ones last.
+    pub components: Vec<PlanComponent>,
+}
+
+/// What becomes of one component on one target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanComponent {
+    /// Which component.
+    pub component_id: ComponentId,
+    /// Its name.
+    pub name: String,
+    /// What becomes of it.
+    pub change: PlannedChange,
+    /// What runs now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_digest: Option<Digest>,
+    /// What shall run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to_digest: Option<Digest>,
+}
+
+/// What becomes of a component on a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PlannedChange {
+    /// It comes.
+    Added,
+    /// Another digest, or the same with another configuration, takes its place.
+    Replaced,
+    /// It runs so already.
+    Unchanged,
+    /// It is stopped and removed.
+    Removed,
+}
+
+/// A target that gets nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LeftOut {
+    /// Which target.
+    pub target_id: TargetId,
+    /// Its name.
+    pub name: String,
+    /// Why.
+    pub reason: LeftOutReason,
+}
+
+/// Why a target gets nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LeftOutReason {
+    /// No component selects it.
+    NoComponent,
+    /// It is in maintenance.
+    Maintenance,
+    /// Its agent does not answer, and the strategy skips such targets.
+    Offline,
+    /// The request named other targets.
+    NotChosen,
+}

@@ -1,0 +1,119 @@
+//! Agents: our processes on or near targets.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Timestamp,
+    id::{AgentId, TaskId},
+    label::Labels,
+};
+use crate::words::words;
+
+/// Our process on or near a target.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Agent {
+    /// Its id.
+    pub id: AgentId,
+    /// For people, unique in the tenant.
+    pub name: String,
+    /// The host's name.
+    pub hostname: String,
+    /// The program's version.
+    pub version: String,
+    /// The version of what it speaks with the server.
+    pub protocol_version: u32,
+    /// Operating system.
+    pub os: String,
+    /// Processor architecture.
+    pub arch: String,
+    /// What it can do.
+    pub capabilities: Vec<Capability>,
+    /// Labels.
+    pub labels: Labels,
+    /// As last seen.
+    pub status: AgentStatus,
+    /// Whether it may work.
+    pub enabled: bool,
+    /// When it was last heard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_heartbeat_at: Option<Timestamp>,
+    /// The host's means, as last told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<AgentResources>,
+    /// Of the key that it signs in with.
+    pub public_key_fingerprint: String,
+    /// Tasks in its hands, as last told.
+    pub running_tasks: Vec<TaskId>,
+    /// How far the host's clock is ahead of the server's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_skew_seconds: Option<i64>,
+    /// Why it may not sign in (a copied identity), until an operator unlocks it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locked_reason: Option<String>,
+    /// Raised by every change that a person makes.
+    pub revision: i64,
+    /// When it enrolled.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// When it was deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted_at: Option<Timestamp>,
+}
+
+/// Something that an agent can do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Capability {
+    /// `docker`, `process`, …
+    pub name: String,
+    /// The version of what it does it with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+/// How an agent does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AgentStatus {
+    /// Heard in time.
+    Online,
+    /// Three beats missing, or its version is not ours.
+    Degraded,
+    /// Six beats missing.
+    Offline,
+    /// Switched off by a person.
+    Disabled,
+}
+
+words!(AgentStatus, "status of an agent", {
+    Online = "online",
+    Degraded = "degraded",
+    Offline = "offline",
+    Disabled = "disabled",
+});
+
+/// The means of an agent's host.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct AgentResources {
+    /// Processors.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_count: Option<u32>,
+    /// Load average of one minute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub load1: Option<f64>,
+    /// Memory in all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_total_bytes: Option<u64>,
+    /// Memory that could be had.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_available_bytes: Option<u64>,
+    /// The disk that images go to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disk_total_bytes: Option<u64>,
+    /// What is free of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disk_available_bytes: Option<u64>,
+}

@@ -1,0 +1,9 @@
+//! Inventory: the targets of environments and the agents that act on them.
+
+pub mod agent;
+pub mod health;
+pub mod target;
+
+pub use agent::{Agent, AgentResources, AgentStatus, Capability};
+pub use health::{ContainerHealth, EngineHealth, HealthReport};
+pub use target::{RunningApplication, StickerView, Target, TargetStatus, TargetType};

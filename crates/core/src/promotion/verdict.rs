@@ -1,0 +1,89 @@
+//! What gates say, and what follows from it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Timestamp, environment::GateType};
+use crate::words::words;
+
+/// What one gate says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GateVerdict {
+    /// Yes.
+    Pass,
+    /// No.
+    Deny,
+    /// Not yet; time or people can change it.
+    Pending,
+    /// It would not pass, and people answered for going on.
+    Overridden,
+    /// It could not be told, which denies.
+    Error,
+}
+
+words!(GateVerdict, "verdict", {
+    Pass = "pass",
+    Deny = "deny",
+    Pending = "pending",
+    Overridden = "overridden",
+    Error = "error",
+});
+
+/// The verdict of one gate with what it was made from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GateResult {
+    /// Which gate.
+    pub gate: GateType,
+    /// The version of the gate's code; a replay uses the same.
+    pub version: u32,
+    /// What it says.
+    pub verdict: GateVerdict,
+    /// Why, for a person.
+    pub reason: String,
+    /// What it looked at.
+    pub data: serde_json::Value,
+    /// When the verdict may change by itself, if that can be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<Timestamp>,
+    /// How long it took, in microseconds.
+    pub took_micros: u64,
+}
+
+/// Where a promotion stands after all gates were looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DecisionOutcome {
+    /// A gate other than approval does not pass.
+    Blocked,
+    /// Only approvals are missing.
+    AwaitingApproval,
+    /// All pass, its time has not come.
+    Scheduled,
+    /// All pass.
+    Approved,
+}
+
+words!(DecisionOutcome, "outcome", {
+    Blocked = "blocked",
+    AwaitingApproval = "awaiting_approval",
+    Scheduled = "scheduled",
+    Approved = "approved",
+});
+
+/// One evaluation of all gates.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Decision {
+    /// What follows.
+    pub outcome: DecisionOutcome,
+    /// For which instant it was made.
+    pub evaluated_at: Timestamp,
+    /// Each gate in order.
+    pub gates: Vec<GateResult>,
+    /// The version of the code that decides.
+    pub engine_version: u32,
+    /// When the earliest gate that does not pass may change by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<Timestamp>,
+}

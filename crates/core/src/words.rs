@@ -1,0 +1,81 @@
+//! The words by which enums are stored and sent, written once a variant.
+
+/// Gives a fieldless enum `ALL`, `as_str`, `Display` and `FromStr`. The words are those of its serde form;
+/// a test in this file's users compares both.
+macro_rules! words {
+    ($name:ident, $noun:literal, { $($variant:ident = $word:literal),+ $(,)? }) => {
+        impl $name {
+            /// Every value there is.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// As stored and sent.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = $crate::Error;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                match text {
+                    $($word => Ok(Self::$variant),)+
+                    other => Err($crate::Error::new(
+                        $crate::ErrorCode::ValidationFailed,
+                        format!("{other:?} is not a {}: expected one of {}", $noun, [$($word),+].join(", ")),
+                    )),
+                }
+            }
+        }
+    };
+}
+
+pub(crate) use words;
+
+#[cfg(test)]
+mod tests {
+    use std::{fmt::Debug, str::FromStr};
+
+    use serde::{Serialize, de::DeserializeOwned};
+
+    use crate::{deployment, environment, evidence_packet, inventory, promotion};
+
+    fn same<T: Copy + PartialEq + Debug + Serialize + DeserializeOwned + FromStr>(
+        all: &[T],
+        word: impl Fn(T) -> &'static str,
+    ) {
+        for one in all {
+            let text = word(*one);
+            assert_eq!(serde_json::to_value(one).unwrap(), serde_json::Value::from(text));
+            assert_eq!(text.parse::<T>().ok(), Some(*one));
+        }
+        assert!("no such word".parse::<T>().is_err());
+    }
+
+    #[test]
+    fn stored_words_are_the_words_on_the_wire() {
+        same(environment::GateType::ALL, environment::GateType::as_str);
+        same(inventory::TargetType::ALL, inventory::TargetType::as_str);
+        same(inventory::TargetStatus::ALL, inventory::TargetStatus::as_str);
+        same(inventory::AgentStatus::ALL, inventory::AgentStatus::as_str);
+        same(promotion::PromotionStatus::ALL, promotion::PromotionStatus::as_str);
+        same(promotion::DecisionOutcome::ALL, promotion::DecisionOutcome::as_str);
+        same(promotion::GateVerdict::ALL, promotion::GateVerdict::as_str);
+        same(promotion::ApprovalVerdict::ALL, promotion::ApprovalVerdict::as_str);
+        same(deployment::JobKind::ALL, deployment::JobKind::as_str);
+        same(deployment::JobStatus::ALL, deployment::JobStatus::as_str);
+        same(deployment::TaskKind::ALL, deployment::TaskKind::as_str);
+        same(deployment::TaskStatus::ALL, deployment::TaskStatus::as_str);
+        same(deployment::LogStream::ALL, deployment::LogStream::as_str);
+        same(evidence_packet::EvidenceType::ALL, evidence_packet::EvidenceType::as_str);
+        same(evidence_packet::EvidenceStatus::ALL, evidence_packet::EvidenceStatus::as_str);
+        same(evidence_packet::StickerVerification::ALL, evidence_packet::StickerVerification::as_str);
+    }
+}
