@@ -3,13 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Plan, TaskStatus};
+use crate::words::words;
 use crate::{
     Timestamp,
     actor::Actor,
     environment::Strategy,
     id::{EnvironmentId, EvidencePacketId, JobId, PromotionId, ReleaseId, TargetId, TaskId},
 };
-use crate::words::words;
 
 /// The carrying out of a promotion or rollback on all targets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]

@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::words::words;
 use crate::{
     Digest, Timestamp,
     id::{ArtifactId, JobId, TaskId},
 };
-use crate::words::words;
 
 /// One line of a task's log, secrets masked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]

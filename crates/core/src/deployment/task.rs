@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::{PlannedChange, spec::Endpoint};
+use crate::words::words;
 use crate::{
     Digest, Timestamp,
     id::{AgentId, ComponentId, JobId, TargetId, TaskId},
 };
-use crate::words::words;
 
 /// A job's part on one target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]

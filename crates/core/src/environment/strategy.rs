@@ -203,7 +203,11 @@ impl<'de> Deserialize<'de> for BatchSize {
             }
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<BatchSize, E> {
                 // A share only: a number in quotes would be a second spelling of the same size.
-                if text.ends_with('%') { text.parse().map_err(|_| E::custom(EXPECTED)) } else { Err(E::custom(EXPECTED)) }
+                if text.ends_with('%') {
+                    text.parse().map_err(|_| E::custom(EXPECTED))
+                } else {
+                    Err(E::custom(EXPECTED))
+                }
             }
         }
         deserializer.deserialize_any(Visitor)

@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::words::words;
 use crate::{
     Digest, Timestamp,
     id::{ComponentId, EnvironmentId, EvidencePacketId, JobId, PromotionId, ReleaseId, StickerId, TargetId},
 };
-use crate::words::words;
 
 /// A signed record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]

@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::words::words;
 use crate::{
     Timestamp,
     id::{AgentId, TaskId},
     label::Labels,
 };
-use crate::words::words;
 
 /// Our process on or near a target.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]

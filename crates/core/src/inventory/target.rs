@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::words::words;
 use crate::{
     Timestamp,
     deployment::spec::Endpoint,
@@ -11,7 +12,6 @@ use crate::{
     id::{AgentId, EnvironmentId, IntegrationId, JobId, ReleaseId, TargetId},
     label::{LabelSelector, Labels},
 };
-use crate::words::words;
 
 /// One place in an environment where containers run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::words::words;
 use crate::{
     Digest, Timestamp,
     actor::Actor,
@@ -15,7 +16,6 @@ use crate::{
     environment::{GateType, Strategy},
     id::{EnvironmentId, EvidencePacketId, JobId, PromotionId, ReleaseId},
 };
-use crate::words::words;
 
 pub use policy::{Approval, ApprovalPolicy, ApprovalRule, ApprovalVerdict, Approvers, PendingApproval, RuleProgress};
 pub use preview::{ComponentChange, ComponentChangeKind, GatePreview, ResolvedTargetValues};

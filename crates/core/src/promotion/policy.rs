@@ -3,13 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::{ComponentChange, GateResult};
+use crate::words::words;
 use crate::{
     Digest, Timestamp,
     actor::Actor,
     id::{ApprovalId, ApprovalPolicyId, ClientId, EnvironmentId, PromotionId, ReleaseId, UserId},
     label::LabelSelector,
 };
-use crate::words::words;
 
 /// Who must approve what.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]

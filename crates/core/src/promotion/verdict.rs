@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Timestamp, environment::GateType};
 use crate::words::words;
+use crate::{Timestamp, environment::GateType};
 
 /// What one gate says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
