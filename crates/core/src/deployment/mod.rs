@@ -7,6 +7,6 @@ pub mod spec;
 pub mod task;
 
 pub use job::{DeploymentJob, JobFailure, JobKind, JobStatus, Progress, Rollback};
-pub use output::{Artifact, LogLine, LogStream};
+pub use output::{Artifact, LogLine, LogSource};
 pub use plan_view::{LeftOut, LeftOutReason, Plan, PlanComponent, PlanTarget, PlannedChange};
-pub use task::{Task, TaskComponent, TaskError, TaskKind, TaskStatus};
+pub use task::{Remains, Task, TaskComponent, TaskError, TaskKind, TaskStatus};

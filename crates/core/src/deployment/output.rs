@@ -16,19 +16,19 @@ pub struct LogLine {
     pub seq: u64,
     /// When.
     pub at: Timestamp,
-    /// From where.
-    pub stream: LogStream,
-    /// The step that it belongs to.
+    /// Who wrote it.
+    pub source: LogSource,
+    /// Which component it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub step: Option<String>,
+    pub component: Option<String>,
     /// The text without its line end.
-    pub message: String,
+    pub text: String,
 }
 
-/// Where a log line comes from.
+/// Who wrote a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum LogStream {
+pub enum LogSource {
     /// A program's standard output.
     Stdout,
     /// A program's standard error.
@@ -39,7 +39,7 @@ pub enum LogStream {
     Server,
 }
 
-words!(LogStream, "log stream", {
+words!(LogSource, "source of a log line", {
     Stdout = "stdout",
     Stderr = "stderr",
     Agent = "agent",

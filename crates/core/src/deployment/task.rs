@@ -37,6 +37,9 @@ pub struct Task {
     pub attempt: u32,
     /// The target's fence when it was last offered.
     pub epoch: u64,
+    /// What is left on the target of a task that ended without success.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remains: Option<Remains>,
     /// What becomes of each component.
     pub components: Vec<TaskComponent>,
     /// When an agent took it.
@@ -104,6 +107,21 @@ words!(TaskStatus, "status of a task", {
     Unknown = "unknown",
 });
 
+/// What a task that ended without success left on its target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Remains {
+    /// What ran before runs (again).
+    Restored,
+    /// Some or all of what ran before does not run.
+    Changed,
+}
+
+words!(Remains, "rest of a task", {
+    Restored = "restored",
+    Changed = "changed",
+});
+
 /// What became of one component.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -142,4 +160,16 @@ pub struct TaskError {
     /// What to do next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// Which component it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub component: Option<String>,
+    /// The component's last lines, at most 200, masked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log_tail: Vec<String>,
+    /// The exit code of a container that ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i64>,
+    /// Whether the kernel killed it for its memory.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub oom_killed: bool,
 }

@@ -45,9 +45,6 @@ pub struct Agent {
     pub public_key_fingerprint: String,
     /// Tasks in its hands, as last told.
     pub running_tasks: Vec<TaskId>,
-    /// How far the host's clock is ahead of the server's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub clock_skew_seconds: Option<i64>,
     /// Why it may not sign in (a copied identity), until an operator unlocks it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locked_reason: Option<String>,
@@ -94,26 +91,23 @@ words!(AgentStatus, "status of an agent", {
     Disabled = "disabled",
 });
 
-/// The means of an agent's host.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+/// The means of an agent's host, in the shape in which agents tell them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AgentResources {
     /// Processors.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cpu_count: Option<u32>,
-    /// Load average of one minute.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub load1: Option<f64>,
+    pub cpus: u32,
     /// Memory in all.
+    pub memory_bytes: u64,
+    /// Memory that could be used now.
+    pub memory_available_bytes: u64,
+    /// The disk that images and stickers lie on.
+    pub disk_bytes: u64,
+    /// Free on it.
+    pub disk_free_bytes: u64,
+    /// The load over one minute, in thousandths.
+    pub load_millis: u64,
+    /// The agent's clock minus the server's, when it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub memory_total_bytes: Option<u64>,
-    /// Memory that could be had.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub memory_available_bytes: Option<u64>,
-    /// The disk that images go to.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub disk_total_bytes: Option<u64>,
-    /// What is free of it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub disk_available_bytes: Option<u64>,
+    pub clock_skew_ms: Option<i64>,
 }

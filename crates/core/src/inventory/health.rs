@@ -28,9 +28,6 @@ pub struct HealthReport {
     /// Our containers.
     #[serde(default)]
     pub containers: Vec<ContainerHealth>,
-    /// How far the host's clock is ahead of the server's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub clock_skew_seconds: Option<i64>,
 }
 
 /// What runs the containers.
