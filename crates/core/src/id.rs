@@ -120,6 +120,15 @@ ids! {
     SessionId => "session",
 }
 
+/// Calls a macro with the names of all typed ids, for traits of other crates that cannot be implemented
+/// for every [`TypedId`] at once.
+#[macro_export]
+macro_rules! for_each_id {
+    ($callback:ident) => {
+        $callback! { TenantId, UserId, ClientId, RoleId, RoleBindingId, RegistrationTokenId, IntegrationId, EnvironmentId, FreezeWindowId, TargetId, AgentId, ComponentId, VersionId, ReleaseId, PromotionId, ApprovalId, ApprovalPolicyId, JobId, TaskId, ArtifactId, EvidencePacketId, StickerId, AuditEventId, EventId, KeyId, DeviceGrantId, SessionId }
+    };
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,79 @@
+-- What every change writes besides its own rows.
+
+CREATE TABLE tenant (
+  tenant_id {text} NOT NULL, id {text} NOT NULL, revision {int} NOT NULL, created_at {int} NOT NULL,
+  deleted_at {int}, body {text} NOT NULL, name {text} NOT NULL,
+  PRIMARY KEY (tenant_id, id)
+) {strict};
+CREATE UNIQUE INDEX tenant_name ON tenant (name) WHERE deleted_at IS NULL;
+
+-- Labels of any resource, for filters by label.
+CREATE TABLE label (
+  tenant_id {text} NOT NULL, kind {text} NOT NULL, resource_id {text} NOT NULL, name {text} NOT NULL, value {text} NOT NULL,
+  PRIMARY KEY (tenant_id, kind, resource_id, name)
+) {strict};
+CREATE INDEX label_by_value ON label (tenant_id, kind, name, value, resource_id);
+
+-- Events in no order of their own; a position is given after the commit (event_position).
+CREATE TABLE event (
+  tenant_id {text} NOT NULL, id {text} NOT NULL, at {int} NOT NULL, topic {text} NOT NULL, resource_id {text} NOT NULL,
+  parent_id {text}, type {text} NOT NULL, data {text} NOT NULL,
+  PRIMARY KEY (tenant_id, id)
+) {strict};
+
+CREATE TABLE event_position (
+  tenant_id {text} NOT NULL, position {int} NOT NULL, event_id {text} NOT NULL, topic {text} NOT NULL, resource_id {text} NOT NULL,
+  parent_id {text},
+  PRIMARY KEY (tenant_id, position)
+) {strict};
+CREATE INDEX event_position_by_resource ON event_position (tenant_id, topic, resource_id, position);
+CREATE INDEX event_position_by_parent ON event_position (tenant_id, topic, parent_id, position);
+
+-- What the sequencer has not yet taken.
+CREATE TABLE unsequenced (
+  tenant_id {text} NOT NULL, event_id {text} NOT NULL, at {int} NOT NULL,
+  PRIMARY KEY (tenant_id, event_id)
+) {strict};
+
+CREATE TABLE audit_event (
+  tenant_id {text} NOT NULL, id {text} NOT NULL, revision {int} NOT NULL, created_at {int} NOT NULL, deleted_at {int},
+  body {text} NOT NULL, principal_type {text} NOT NULL, principal_id {text} NOT NULL, action {text} NOT NULL,
+  resource_type {text} NOT NULL, resource_id {text}, outcome {text} NOT NULL, request_id {text} NOT NULL,
+  canonical {blob} NOT NULL, digest {text} NOT NULL,
+  PRIMARY KEY (tenant_id, id)
+) {strict};
+CREATE INDEX audit_event_by_time ON audit_event (tenant_id, created_at, id);
+CREATE INDEX audit_event_by_resource ON audit_event (tenant_id, resource_type, resource_id, created_at);
+CREATE INDEX audit_event_by_principal ON audit_event (tenant_id, principal_id, created_at);
+CREATE INDEX audit_event_by_request ON audit_event (tenant_id, request_id);
+--sqlite
+CREATE TRIGGER audit_event_no_update BEFORE UPDATE ON audit_event BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END;
+CREATE TRIGGER audit_event_no_delete BEFORE DELETE ON audit_event BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END;
+--postgres
+CREATE FUNCTION audit_event_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION 'the audit trail is append-only'; END $$;
+CREATE TRIGGER audit_event_no_change BEFORE UPDATE OR DELETE ON audit_event
+  FOR EACH ROW EXECUTE FUNCTION audit_event_is_append_only();
+CREATE TRIGGER audit_event_no_truncate BEFORE TRUNCATE ON audit_event EXECUTE FUNCTION audit_event_is_append_only();
+--both
+
+-- The first answer to a POST with an Idempotency-Key, for 24 hours.
+CREATE TABLE idempotency (
+  tenant_id {text} NOT NULL, principal_id {text} NOT NULL, method {text} NOT NULL, path {text} NOT NULL, idempotency_key {text} NOT NULL,
+  created_at {int} NOT NULL, body_digest {text} NOT NULL, reserved_until {int}, status {int}, answer {blob}, location {text},
+  PRIMARY KEY (tenant_id, principal_id, method, path, idempotency_key)
+) {strict};
+CREATE INDEX idempotency_by_age ON idempotency (created_at);
+
+-- Background work; claimed by lease with a fencing epoch. One row a (kind, subject).
+CREATE TABLE work (
+  tenant_id {text} NOT NULL, kind {text} NOT NULL, subject {text} NOT NULL, run_at {int} NOT NULL,
+  owner {text}, lease_until {int}, epoch {int} NOT NULL, attempts {int} NOT NULL,
+  PRIMARY KEY (tenant_id, kind, subject)
+) {strict};
+CREATE INDEX work_due ON work (kind, run_at);
+
+-- Who does what only one may do at a time (the sequencer).
+CREATE TABLE lease (
+  name {text} NOT NULL PRIMARY KEY, owner {text} NOT NULL, epoch {int} NOT NULL, lease_until {int} NOT NULL
+) {strict};

@@ -1,0 +1,355 @@
+//! The filter of lists: a JSON object in the manner of MongoDB, compiled to bound parameters.
+
+use plimsoll_core::{Error, Result, Timestamp, ValidationError};
+use serde_json::{Map, Value as Json};
+
+use super::{Field, FieldKind, Table};
+use crate::{IntoValue, Value};
+
+/// Deepest nesting.
+const DEPTH: usize = 8;
+/// Most conditions.
+const CONDITIONS: usize = 64;
+/// Longest text.
+const LENGTH: usize = 8 * 1024;
+
+/// A checked filter: SQL over declared columns with its parameters.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// SQL whose parameters are written `{}` in order.
+    sql: String,
+    values: Vec<Value<'static>>,
+}
+
+impl Filter {
+    /// Reads and checks the text of `?filter=` for the resource kept in `table`.
+    pub fn parse(table: &Table, text: &str) -> Result<Self> {
+        if text.len() > LENGTH {
+            return Err(wrong("too_long", format!("the filter is longer than {LENGTH} bytes")));
+        }
+        let json: Json = serde_json::from_str(text).map_err(|cause| {
+            wrong("malformed", format!("the filter is not JSON ({cause}); write for example {{\"name\":\"api\"}}"))
+        })?;
+        Self::from_json(table, &json)
+    }
+
+    /// Checks a filter that is JSON already.
+    pub fn from_json(table: &Table, json: &Json) -> Result<Self> {
+        let mut compiler = Compiler { table, filter: Self::default(), conditions: 0 };
+        compiler.object(json, 0)?;
+        Ok(compiler.filter)
+    }
+
+    /// Whether it lets everything through.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.sql.is_empty()
+    }
+
+    /// One string that is the same for the same filter: the key of cached totals.
+    pub(crate) fn key(&self) -> String {
+        format!("{}|{:?}", self.sql, self.values)
+    }
+
+    /// Appends ` AND …` to `sql`, numbering parameters after those in `values`.
+    pub(crate) fn append(&self, sql: &mut String, values: &mut Vec<Value<'static>>) {
+        if self.is_empty() {
+            return;
+        }
+        sql.push_str(" AND ");
+        let mut given = self.values.iter();
+        for (index, piece) in self.sql.split("{}").enumerate() {
+            if index > 0 {
+                values.extend(given.next().cloned());
+                sql.push_str(&format!("${}", values.len()));
+            }
+            sql.push_str(piece);
+        }
+    }
+}
+
+fn wrong(code: &str, message: String) -> Error {
+    Error::invalid(vec![ValidationError::new("filter", code, message)])
+}
+
+struct Compiler<'t> {
+    table: &'t Table,
+    filter: Filter,
+    conditions: usize,
+}
+
+impl Compiler<'_> {
+    fn push(&mut self, text: &str) {
+        self.filter.sql.push_str(text);
+    }
+
+    fn bind(&mut self, value: Value<'static>) {
+        self.filter.values.push(value);
+    }
+
+    fn object(&mut self, json: &Json, depth: usize) -> Result<()> {
+        if depth > DEPTH {
+            return Err(wrong("too_deep", format!("the filter nests deeper than {DEPTH}")));
+        }
+        let Json::Object(map) = json else {
+            return Err(wrong("type", "each part of a filter is an object, such as {\"status\":\"ready\"}".into()));
+        };
+        if map.is_empty() {
+            if depth > 0 {
+                self.push("(1 = 1)");
+            }
+            return Ok(());
+        }
+        self.push("(");
+        for (index, (key, value)) in map.iter().enumerate() {
+            if index > 0 {
+                self.push(" AND ");
+            }
+            match key.as_str() {
+                "$and" => self.joined(value, " AND ", depth)?,
+                "$or" => self.joined(value, " OR ", depth)?,
+                "$not" => {
+                    self.push("NOT ");
+                    self.object(value, depth + 1)?;
+                }
+                name => self.condition(name, value)?,
+            }
+        }
+        self.push(")");
+        Ok(())
+    }
+
+    fn joined(&mut self, json: &Json, by: &str, depth: usize) -> Result<()> {
+        let Json::Array(parts) = json else {
+            return Err(wrong("type", "$and and $or take a list of filters".into()));
+        };
+        if parts.is_empty() {
+            return Err(wrong("empty", "$and and $or need at least one filter".into()));
+        }
+        self.push("(");
+        for (index, part) in parts.iter().enumerate() {
+            if index > 0 {
+                self.push(by);
+            }
+            self.object(part, depth + 1)?;
+        }
+        self.push(")");
+        Ok(())
+    }
+
+    fn condition(&mut self, name: &str, json: &Json) -> Result<()> {
+        if let Some(label) = name.strip_prefix("labels.") {
+            return self.label(label, json);
+        }
+        let Some(field) = self.table.fields.iter().find(|field| field.api == name).copied().or_else(|| fixed(name))
+        else {
+            let known: Vec<&str> = self.table.fields.iter().map(|field| field.api).collect();
+            let message = format!("{name:?} cannot be filtered by; choose among {}, createdAt, labels.<key>", known.join(", "));
+            return Err(Error::invalid(vec![ValidationError::new(format!("filter.{name}"), "unknown_field", message)]));
+        };
+        match json {
+            Json::Object(operators) => self.operators(field, operators),
+            plain => self.operator(field, "$eq", plain),
+        }
+    }
+
+    fn operators(&mut self, field: Field, operators: &Map<String, Json>) -> Result<()> {
+        if operators.is_empty() {
+            return Err(wrong("empty", format!("{}: give a value or an operator such as $eq", field.api)));
+        }
+        for (index, (operator, operand)) in operators.iter().enumerate() {
+            if index > 0 {
+                self.push(" AND ");
+            }
+            self.operator(field, operator, operand)?;
+        }
+        Ok(())
+    }
+
+    fn operator(&mut self, field: Field, operator: &str, operand: &Json) -> Result<()> {
+        self.conditions += 1;
+        if self.conditions > CONDITIONS {
+            return Err(wrong("too_many", format!("the filter has more than {CONDITIONS} conditions")));
+        }
+        let column = field.column;
+        match operator {
+            "$eq" if operand.is_null() => self.push(&format!("{column} IS NULL")),
+            "$ne" if operand.is_null() => self.push(&format!("{column} IS NOT NULL")),
+            "$ne" => {
+                let value = scalar(field, operand)?;
+                self.push(&format!("({column} IS NULL OR {column} <> {{}})"));
+                self.bind(value);
+            }
+            "$eq" | "$gt" | "$gte" | "$lt" | "$lte" => {
+                let sign = match operator {
+                    "$gt" => ">",
+                    "$gte" => ">=",
+                    "$lt" => "<",
+                    "$lte" => "<=",
+                    _ => "=",
+                };
+                let value = scalar(field, operand)?;
+                self.push(&format!("{column} {sign} {{}}"));
+                self.bind(value);
+            }
+            "$in" | "$nin" => self.members(field, operator, operand)?,
+            "$contains" | "$startsWith" => self.pattern(field, operator, operand)?,
+            "$exists" => match operand {
+                Json::Bool(true) => self.push(&format!("{column} IS NOT NULL")),
+                Json::Bool(false) => self.push(&format!("{column} IS NULL")),
+                _ => return Err(wrong("type", format!("{}: $exists takes true or false", field.api))),
+            },
+            other => {
+                return Err(wrong(
+                    "unknown_operator",
+                    format!("{other:?} is no operator; there are $eq $ne $gt $gte $lt $lte $in $nin $contains $startsWith $exists"),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn members(&mut self, field: Field, operator: &str, operand: &Json) -> Result<()> {
+        let Json::Array(list) = operand else {
+            return Err(wrong("type", format!("{}: {operator} takes a list", field.api)));
+        };
+        self.conditions += list.len();
+        if list.is_empty() || self.conditions > CONDITIONS {
+            return Err(wrong("too_many", format!("{}: {operator} takes 1 to {CONDITIONS} values", field.api)));
+        }
+        let word = if operator == "$in" { "IN" } else { "NOT IN" };
+        self.push(&format!("{} {word} (", field.column));
+        for (index, one) in list.iter().enumerate() {
+            let value = scalar(field, one)?;
+            self.push(if index > 0 { ", {}" } else { "{}" });
+            self.bind(value);
+        }
+        self.push(")");
+        Ok(())
+    }
+
+    fn pattern(&mut self, field: Field, operator: &str, operand: &Json) -> Result<()> {
+        let (FieldKind::Text, Json::String(text)) = (field.kind, operand) else {
+            return Err(wrong("type", format!("{}: {operator} takes text and a field that is text", field.api)));
+        };
+        let escaped = text.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+        let pattern = if operator == "$contains" { format!("%{escaped}%") } else { format!("{escaped}%") };
+        self.push(&format!("lower({}) LIKE {{}} ESCAPE '\\'", field.column));
+        self.bind(pattern.into_value());
+        Ok(())
+    }
+
+    fn label(&mut self, label: &str, json: &Json) -> Result<()> {
+        self.conditions += 1;
+        let kind = self.table.name;
+        let (not, value) = match json {
+            Json::String(value) => ("", Some(value.clone())),
+            Json::Object(map) if map.len() == 1 => match map.iter().next() {
+                Some((operator, Json::String(value))) if operator == "$eq" => ("", Some(value.clone())),
+                Some((operator, Json::String(value))) if operator == "$ne" => ("NOT ", Some(value.clone())),
+                Some((operator, Json::Bool(true))) if operator == "$exists" => ("", None),
+                Some((operator, Json::Bool(false))) if operator == "$exists" => ("NOT ", None),
+                _ => return Err(wrong("type", format!("labels.{label}: use text, $eq, $ne or $exists"))),
+            },
+            _ => return Err(wrong("type", format!("labels.{label}: use text, $eq, $ne or $exists"))),
+        };
+        self.push(&format!(
+            "{not}EXISTS (SELECT 1 FROM label l WHERE l.tenant_id = {kind}.tenant_id AND l.kind = '{kind}' AND l.resource_id = {kind}.id AND l.name = {{}}"
+        ));
+        self.bind(label.to_owned().into_value());
+        if let Some(value) = value {
+            self.push(" AND l.value = {}");
+            self.bind(value.into_value());
+        }
+        self.push(")");
+        Ok(())
+    }
+}
+
+/// Columns that every table has.
+pub(super) fn fixed(name: &str) -> Option<Field> {
+    match name {
+        "createdAt" => Some(Field { api: "createdAt", column: "created_at", kind: FieldKind::Time, sortable: true }),
+        "id" => Some(Field { api: "id", column: "id", kind: FieldKind::Id, sortable: true }),
+        _ => None,
+    }
+}
+
+fn scalar(field: Field, json: &Json) -> Result<Value<'static>> {
+    let refuse = |wanted: &str| {
+        Err(Error::invalid(vec![ValidationError::new(
+            format!("filter.{}", field.api),
+            "type",
+            format!("{json} does not fit: expected {wanted}"),
+        )]))
+    };
+    match (field.kind, json) {
+        (FieldKind::Text, Json::String(text)) => Ok(text.clone().into_value()),
+        (FieldKind::Text, _) => refuse("text"),
+        (FieldKind::Time, Json::String(text)) => match text.parse::<Timestamp>() {
+            Ok(at) => Ok(at.into_value()),
+            Err(_) => refuse("a time such as 2026-01-01T00:00:00Z"),
+        },
+        (FieldKind::Time, _) => refuse("a time such as 2026-01-01T00:00:00Z"),
+        (FieldKind::Int, Json::Number(number)) => match number.as_i64() {
+            Some(number) => Ok(number.into_value()),
+            None => refuse("a whole number"),
+        },
+        (FieldKind::Int, _) => refuse("a whole number"),
+        (FieldKind::Bool, Json::Bool(truth)) => Ok((*truth).into_value()),
+        (FieldKind::Bool, _) => refuse("true or false"),
+        (FieldKind::Id, Json::String(text)) => match uuid::Uuid::try_parse(text) {
+            Ok(id) => Ok(id.into_value()),
+            Err(_) => refuse("a UUID"),
+        },
+        (FieldKind::Id, _) => refuse("a UUID"),
+        (FieldKind::Enum(words), Json::String(text)) if words.contains(&text.as_str()) => Ok(text.clone().into_value()),
+        (FieldKind::Enum(words), _) => refuse(&format!("one of {}", words.join(", "))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: Table = Table {
+        name: "thing",
+        noun: "thing",
+        fields: &[
+            Field { api: "name", column: "name", kind: FieldKind::Text, sortable: true },
+            Field { api: "status", column: "status", kind: FieldKind::Enum(&["draft", "ready"]), sortable: true },
+            Field { api: "size", column: "size", kind: FieldKind::Int, sortable: true },
+        ],
+    };
+
+    fn compiled(text: &str) -> String {
+        let filter = Filter::parse(&TABLE, text).unwrap();
+        let (mut sql, mut values) = (String::new(), vec![Value::Null]);
+        filter.append(&mut sql, &mut values);
+        assert_eq!(sql.matches('$').count(), values.len() - 1);
+        sql
+    }
+
+    #[test]
+    fn what_it_compiles_to() {
+        assert_eq!(compiled("{}"), "");
+        assert_eq!(compiled(r#"{"name":"a"}"#), " AND (name = $2)");
+        assert_eq!(compiled(r#"{"size":{"$gte":1,"$lt":9}}"#), " AND (size >= $2 AND size < $3)");
+        assert_eq!(compiled(r#"{"status":{"$in":["draft","ready"]}}"#), " AND (status IN ($2, $3))");
+        assert_eq!(compiled(r#"{"$or":[{"name":"a"},{"size":1}]}"#), " AND (((name = $2) OR (size = $3)))");
+        assert_eq!(compiled(r#"{"$not":{"name":"a"}}"#), " AND (NOT (name = $2))");
+        assert_eq!(compiled(r#"{"name":{"$contains":"%x"}}"#), " AND (lower(name) LIKE $2 ESCAPE '\\')");
+    }
+
+    #[test]
+    fn what_is_refused() {
+        let deep = format!("{}{{}}{}", r#"{"$not":"#.repeat(12), "}".repeat(12));
+        let many = format!(r#"{{"size":{{"$in":[{}]}}}}"#, vec!["1"; 65].join(","));
+        for bad in [
+            "x", "[]", r#"{"colour":"red"}"#, r#"{"status":"gone"}"#, r#"{"size":"1"}"#, r#"{"size":1.5}"#,
+            r#"{"name":{"$regex":"x"}}"#, r#"{"$or":[]}"#, r#"{"name":{}}"#, r#"{"name; DROP TABLE thing":1}"#, &deep, &many,
+        ] {
+            assert!(Filter::parse(&TABLE, bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! SQLite: one writer thread with group commit, a few reader threads (WAL, `synchronous=FULL`).
+
+use std::{
+    collections::HashMap,
+    cell::RefCell,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+    thread,
+    time::{Duration, Instant},
+};
+
+use plimsoll_core::{Error, ErrorCode, Result};
+use rusqlite::{Connection as Raw, OpenFlags, types::ValueRef};
+
+use super::{
+    job::{Job, Queue, Ran, run_caught},
+    row::{Column, Row},
+    sql::to_sqlite,
+    tx::{AfterCommit, Connection, Effects},
+    value::Value,
+};
+
+/// Jobs that share one flush to disk.
+const BATCH: usize = 128;
+/// Statements kept prepared on each connection.
+const STATEMENTS: usize = 512;
+
+/// One connection and its rewritten statements.
+pub(crate) struct SqliteConnection {
+    raw: Raw,
+    rewritten: RefCell<HashMap<String, Arc<(String, usize)>>>,
+    deadline: Arc<Mutex<Option<Instant>>>,
+}
+
+impl SqliteConnection {
+    fn open(path: &Path, access: Access) -> Result<Self> {
+        let flags = match access {
+            Access::ReadWrite => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+            Access::ReadOnly => OpenFlags::SQLITE_OPEN_READ_ONLY,
+        } | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut raw = Raw::open_with_flags(path, flags).map_err(failed)?;
+        raw.set_prepared_statement_cache_capacity(STATEMENTS);
+        raw.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
+        let pragmas = match access {
+            Access::ReadWrite => {
+                "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA cache_size=-16384;
+                 PRAGMA temp_store=MEMORY; PRAGMA journal_size_limit=67108864;"
+            }
+            Access::ReadOnly => {
+                "PRAGMA query_only=ON; PRAGMA foreign_keys=ON; PRAGMA cache_size=-8192; PRAGMA temp_store=MEMORY;"
+            }
+        };
+        raw.execute_batch(pragmas).map_err(failed)?;
+        let deadline = Arc::new(Mutex::new(None));
+        if matches!(access, Access::ReadOnly) {
+            let limit = Arc::clone(&deadline);
+            let passed = move || held(&limit).is_some_and(|end| Instant::now() > end);
+            raw.progress_handler(1000, Some(passed)).map_err(failed)?;
+        }
+        Ok(Self { raw, rewritten: RefCell::new(HashMap::new()), deadline })
+    }
+
+    fn rewritten(&self, sql: &str, binds: usize) -> Result<Arc<(String, usize)>> {
+        let known = self.rewritten.borrow().get(sql).cloned();
+        let entry = match known {
+            Some(entry) => entry,
+            None => {
+                let entry = Arc::new(to_sqlite(sql));
+                let mut cache = self.rewritten.borrow_mut();
+                if cache.len() >= STATEMENTS {
+                    cache.clear();
+                }
+                cache.insert(sql.to_owned(), Arc::clone(&entry));
+                entry
+            }
+        };
+        if entry.1 != binds {
+            // A missing bind would silently be NULL.
+            return Err(Error::internal_defect(format!("{} parameters wanted, {binds} bound: {sql}", entry.1)));
+        }
+        Ok(entry)
+    }
+
+    pub(crate) fn execute(&self, sql: &str, params: &[Value<'_>]) -> Result<u64> {
+        let entry = self.rewritten(sql, params.len())?;
+        let mut statement = self.raw.prepare_cached(&entry.0).map_err(|cause| in_statement(cause, sql))?;
+        let changed =
+            statement.execute(rusqlite::params_from_iter(params)).map_err(|cause| in_statement(cause, sql))?;
+        Ok(changed as u64)
+    }
+
+    pub(crate) fn query(&self, sql: &str, params: &[Value<'_>]) -> Result<Vec<Row>> {
+        let entry = self.rewritten(sql, params.len())?;
+        let mut statement = self.raw.prepare_cached(&entry.0).map_err(|cause| in_statement(cause, sql))?;
+        let width = statement.column_count();
+        let mut rows =
+            statement.query(rusqlite::params_from_iter(params)).map_err(|cause| in_statement(cause, sql))?;
+        let mut out = Vec::new();
+        while let Some(row) = rows.next().map_err(|cause| in_statement(cause, sql))? {
+            let mut columns = Vec::with_capacity(width);
+            for index in 0..width {
+                columns.push(column(row.get_ref(index).map_err(|cause| in_statement(cause, sql))?)?);
+            }
+            out.push(Row(columns));
+        }
+        Ok(out)
+    }
+
+    pub(crate) fn batch(&self, sql: &str) -> Result<()> {
+        self.raw.execute_batch(sql).map_err(|cause| in_statement(cause, sql))
+    }
+
+    /// Ends statements after `limit`, asked about every 1000 steps of SQLite's virtual machine.
+    fn with_deadline<T>(&self, limit: Option<Duration>, run: impl FnOnce() -> T) -> T {
+        *held(&self.deadline) = limit.map(|limit| Instant::now() + limit);
+        let answer = run();
+        *held(&self.deadline) = None;
+        answer
+    }
+}
+
+fn held<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn column(value: ValueRef<'_>) -> Result<Column> {
+    Ok(match value {
+        ValueRef::Null => Column::Null,
+        ValueRef::Integer(number) => Column::Int(number),
+        ValueRef::Text(bytes) => Column::Text(
+            std::str::from_utf8(bytes).map_err(|_| Error::internal_defect("stored text is not UTF-8"))?.to_owned(),
+        ),
+        ValueRef::Blob(bytes) => Column::Blob(bytes.to_owned()),
+        ValueRef::Real(_) => return Err(Error::internal_defect("a column holds a floating-point number")),
+    })
+}
+
+#[derive(Clone, Copy)]
+enum Access {
+    ReadWrite,
+    ReadOnly,
+}
+
+fn failed(cause: rusqlite::Error) -> Error {
+    use rusqlite::ErrorCode as Sqlite;
+    let away = Error::new(ErrorCode::Unavailable, "the database cannot be used now; see the server's log");
+    match cause.sqlite_error_code() {
+        Some(Sqlite::NotADatabase | Sqlite::DatabaseCorrupt) => Error::new(
+            ErrorCode::Unavailable,
+            "the database file is damaged or is no database; restore it from a backup, or point the server at another data directory",
+        )
+        .internal(cause.to_string()),
+        Some(Sqlite::OperationInterrupted) => Error::new(
+            ErrorCode::FilterTooBroad,
+            "the filter is too broad to be answered in 2 seconds; add a condition on an indexed field",
+        ),
+        Some(Sqlite::ConstraintViolation) => Error::internal_defect(format!("a constraint refused a change: {cause}")),
+        Some(_) => away.internal(cause.to_string()),
+        None => Error::internal_defect(cause.to_string()),
+    }
+}
+
+fn in_statement(cause: rusqlite::Error, sql: &str) -> Error {
+    let text = format!("{cause} in: {sql}");
+    failed(cause).internal(text)
+}
+
+/// The writer's and the readers' queues.
+pub(crate) struct SqliteDatabase {
+    pub(crate) writer: Queue,
+    pub(crate) readers: Queue,
+}
+
+impl SqliteDatabase {
+    /// Opens the file (made when absent) and starts the threads.
+    pub(crate) fn start(path: &Path, readers: usize, after: &AfterCommit) -> Result<Self> {
+        let connection = SqliteConnection::open(path, Access::ReadWrite)?;
+        check_health(&connection)?;
+        crate::migrate::run(Connection::Sqlite(&connection))?;
+        let (writer, jobs) = Queue::new(4096);
+        let (owned, done) = (path.to_owned(), after.clone());
+        spawn("sqlite-writer", move || write_loop(connection, &owned, &jobs, &done))?;
+        let (queue, jobs) = Queue::new(4096);
+        for number in 0..readers.max(1) {
+            let (path, jobs, done) = (path.to_owned(), jobs.clone(), after.clone());
+            spawn(&format!("sqlite-reader-{number}"), move || read_loop(&path, &jobs, &done))?;
+        }
+        Ok(Self { writer, readers: queue })
+    }
+}
+
+/// Reads the schema once, so that a damaged file is found at start and not in the middle of the night.
+fn check_health(connection: &SqliteConnection) -> Result<()> {
+    connection.query("SELECT count(*) FROM sqlite_schema", &[])?;
+    let answer = connection.query("PRAGMA quick_check(1)", &[])?;
+    match answer.into_iter().next().map(Row::first::<String>) {
+        Some(Ok(verdict)) if verdict == "ok" => Ok(()),
+        verdict => Err(Error::new(
+            ErrorCode::Unavailable,
+            "the database file is damaged; restore it from a backup, or point the server at another data directory",
+        )
+        .internal(format!("quick_check: {verdict:?}"))),
+    }
+}
+
+pub(crate) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(run)
+        .map(drop)
+        .map_err(|cause| Error::internal_defect(format!("no thread for {name}: {cause}")))
+}
+
+fn write_loop(mut connection: SqliteConnection, path: &PathBuf, jobs: &super::job::Jobs, after: &AfterCommit) {
+    while let Some(batch) = jobs.take(BATCH) {
+        match write_batch(&connection, &batch, after) {
+            Ok(outcome) => {
+                for effects in outcome.effects {
+                    after.run(effects);
+                }
+                for (job, ran) in batch.into_iter().zip(outcome.ran) {
+                    job.finish(ran);
+                }
+            }
+            Err(cause) => {
+                // Whether the batch is on disk is not known: answered 503, never repeated by us.
+                tracing::error!(error = ?cause, jobs = batch.len(), "a batch of writes could not be committed");
+                for job in batch {
+                    job.abandon();
+                }
+                match SqliteConnection::open(path, Access::ReadWrite) {
+                    Ok(fresh) => connection = fresh,
+                    Err(cause) => tracing::error!(error = ?cause, "the database could not be opened again"),
+                }
+            }
+        }
+    }
+}
+
+struct Batch {
+    ran: Vec<Ran>,
+    effects: Vec<Effects>,
+}
+
+fn write_batch(connection: &SqliteConnection, batch: &[Job], after: &AfterCommit) -> Result<Batch> {
+    connection.batch("BEGIN IMMEDIATE")?;
+    let mut out = Batch { ran: Vec::with_capacity(batch.len()), effects: Vec::new() };
+    for job in batch {
+        if job.is_abandoned() {
+            out.ran.push(Ran::expired());
+            continue;
+        }
+        connection.batch("SAVEPOINT job")?;
+        let (ran, effects) = run_caught(job, Connection::Sqlite(connection), after);
+        if ran.is_done() {
+            connection.batch("RELEASE job")?;
+            out.effects.push(effects);
+        } else {
+            connection.batch("ROLLBACK TO job; RELEASE job")?;
+        }
+        out.ran.push(ran);
+    }
+    connection.batch("COMMIT")?;
+    Ok(out)
+}
+
+fn read_loop(path: &Path, jobs: &super::job::Jobs, after: &AfterCommit) {
+    let mut open: Option<SqliteConnection> = None;
+    while let Some(mut batch) = jobs.take(1) {
+        let Some(job) = batch.pop() else { continue };
+        if open.is_none() {
+            match SqliteConnection::open(path, Access::ReadOnly) {
+                Ok(fresh) => open = Some(fresh),
+                Err(cause) => {
+                    tracing::error!(error = ?cause, "a reader could not open the database");
+                    job.abandon();
+                    continue;
+                }
+            }
+        }
+        let Some(connection) = &open else { continue };
+        let ran = read_one(connection, &job, after);
+        job.finish(ran);
+    }
+}
+
+fn read_one(connection: &SqliteConnection, job: &Job, after: &AfterCommit) -> Ran {
+    if job.is_abandoned() {
+        return Ran::expired();
+    }
+    if let Err(cause) = connection.batch("BEGIN") {
+        return Ran::failed(cause);
+    }
+    let (ran, _) = connection.with_deadline(job.limit(), || run_caught(job, Connection::Sqlite(connection), after));
+    match connection.batch("COMMIT") {
+        Ok(()) => ran,
+        Err(cause) => Ran::failed(cause),
+    }
+}

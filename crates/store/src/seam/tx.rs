@@ -1,0 +1,168 @@
+//! A transaction, as repositories see it.
+
+use plimsoll_core::{Error, ErrorCode, Result, id::TenantId};
+
+use super::{
+    lock::Lock, postgres::PgConnection, row::Row, scope::Scope, sqlite::SqliteConnection, value::Value, wake::Wake,
+};
+use crate::resource::Totals;
+
+/// Which database runs the transaction, where a statement must differ (the claim alone).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// SQLite.
+    Sqlite,
+    /// PostgreSQL.
+    Postgres,
+}
+
+pub(crate) enum Connection<'c> {
+    Sqlite(&'c SqliteConnection),
+    Postgres(&'c mut PgConnection),
+}
+
+/// A running transaction. It can't be kept, cloned or sent: it lives as long as its closure.
+pub struct Tx<'c> {
+    scope: Scope,
+    connection: Connection<'c>,
+    totals: &'c Totals,
+    effects: Effects,
+}
+
+impl<'c> Tx<'c> {
+    pub(crate) fn new(scope: Scope, connection: Connection<'c>, totals: &'c Totals) -> Self {
+        Self { scope, connection, totals, effects: Effects::default() }
+    }
+
+    /// The tenant this transaction works for.
+    pub fn tenant(&self) -> Result<TenantId> {
+        match self.scope {
+            Scope::Tenant(tenant) => Ok(tenant),
+            Scope::System(reason) => {
+                Err(Error::internal_defect(format!("a tenant's query ran in a system transaction ({reason:?})")))
+            }
+        }
+    }
+
+    /// For whom it runs.
+    #[must_use]
+    pub const fn scope(&self) -> Scope {
+        self.scope
+    }
+
+    /// Which database runs it.
+    #[must_use]
+    pub const fn dialect(&self) -> Dialect {
+        match self.connection {
+            Connection::Sqlite(_) => Dialect::Sqlite,
+            Connection::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    /// Locks an aggregate until the transaction ends. SQLite's one writer makes this a no-op.
+    pub fn lock(&mut self, lock: &Lock<'_>) -> Result<()> {
+        let tenant = match self.scope {
+            Scope::Tenant(tenant) => tenant.to_string(),
+            Scope::System(_) => "system".to_owned(),
+        };
+        match &mut self.connection {
+            Connection::Sqlite(_) => Ok(()),
+            Connection::Postgres(connection) => connection.lock(lock.key(&tenant)),
+        }
+    }
+
+    /// Runs a statement that changes rows; answers how many.
+    pub fn execute(&mut self, sql: &str, params: &[Value<'_>]) -> Result<u64> {
+        match &mut self.connection {
+            Connection::Sqlite(connection) => connection.execute(sql, params),
+            Connection::Postgres(connection) => connection.execute(sql, params),
+        }
+    }
+
+    /// Runs several statements without parameters; for migrations alone.
+    pub(crate) fn batch(&mut self, sql: &str) -> Result<()> {
+        match &mut self.connection {
+            Connection::Sqlite(connection) => connection.batch(sql),
+            Connection::Postgres(connection) => connection.batch(sql),
+        }
+    }
+
+    /// Runs a statement that answers rows.
+    pub fn query(&mut self, sql: &str, params: &[Value<'_>]) -> Result<Vec<Row>> {
+        match &mut self.connection {
+            Connection::Sqlite(connection) => connection.query(sql, params),
+            Connection::Postgres(connection) => connection.query(sql, params),
+        }
+    }
+
+    /// Runs a statement that answers at most one row.
+    pub fn query_opt(&mut self, sql: &str, params: &[Value<'_>]) -> Result<Option<Row>> {
+        let mut rows = self.query(sql, params)?;
+        if rows.len() > 1 {
+            return Err(Error::internal_defect("a statement meant for one row answered several"));
+        }
+        Ok(rows.pop())
+    }
+
+    /// Runs a statement that answers exactly one row.
+    pub fn query_one(&mut self, sql: &str, params: &[Value<'_>]) -> Result<Row> {
+        self.query_opt(sql, params)?.ok_or_else(|| Error::internal_defect("a statement meant for one row answered none"))
+    }
+
+    /// Runs a guarded change of one row; zero rows is a conflict and never ignored.
+    pub fn execute_guarded(&mut self, noun: &str, sql: &str, params: &[Value<'_>]) -> Result<()> {
+        match self.execute(sql, params)? {
+            1 => Ok(()),
+            0 => Err(Error::new(
+                ErrorCode::VersionMismatch,
+                format!("the {noun} was changed by somebody else meanwhile; read it again and repeat"),
+            )),
+            many => Err(Error::internal_defect(format!("a guarded change of one {noun} hit {many} rows"))),
+        }
+    }
+
+    /// After the commit, wakes whoever waits for events or background work.
+    pub const fn wake_after_commit(&mut self) {
+        self.effects.wake = true;
+    }
+
+    /// After the commit, totals of this table are counted anew.
+    pub(crate) fn touched(&mut self, tenant: TenantId, table: &'static str) {
+        if !self.effects.touched.contains(&(tenant, table)) {
+            self.effects.touched.push((tenant, table));
+        }
+    }
+
+    pub(crate) const fn totals(&self) -> &Totals {
+        self.totals
+    }
+
+    pub(crate) fn into_effects(self) -> Effects {
+        self.effects
+    }
+}
+
+/// What happens in memory after a commit.
+#[derive(Debug, Default)]
+pub(crate) struct Effects {
+    wake: bool,
+    touched: Vec<(TenantId, &'static str)>,
+}
+
+/// Carries out [`Effects`].
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AfterCommit {
+    pub(crate) wake: Wake,
+    pub(crate) totals: Totals,
+}
+
+impl AfterCommit {
+    pub(crate) fn run(&self, effects: Effects) {
+        for (tenant, table) in effects.touched {
+            self.totals.drop_table(tenant, table);
+        }
+        if effects.wake {
+            self.wake.local();
+        }
+    }
+}
