@@ -8,9 +8,14 @@
 //! A resource is kept as one row: declared columns that SQL filters, sorts and guards by, and a JSON
 //! `body` that SQL does not look into (see [`resource`]).
 
+pub mod audit;
+mod component;
+pub mod event;
+pub mod idempotency;
 pub mod migrate;
 pub mod resource;
 mod seam;
+pub mod work;
 
 pub use seam::{
     Store, StoreConfig,

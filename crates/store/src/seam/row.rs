@@ -4,7 +4,7 @@ use plimsoll_core::{Digest, Error, Result, Timestamp, id::TypedId};
 
 /// One column's value.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Column {
+pub enum Column {
     Null,
     Int(i64),
     Text(String),
@@ -51,10 +51,10 @@ impl RowReader {
 /// What a column can be read as.
 pub trait FromColumn: Sized {
     #[doc(hidden)]
-    fn from_column(column: ColumnValue) -> Result<Self>;
+    fn from_column(column: Column) -> Result<Self>;
 }
 
-pub(crate) type ColumnValue = Column;
+
 
 fn mismatch<T>(wanted: &str, column: &Column) -> Result<T> {
     let found = match column {
