@@ -102,11 +102,8 @@ const fn outcome_word(outcome: AuditOutcome) -> &'static str {
 
 fn enqueue(tx: &mut Tx<'_>, id: String, at: Timestamp) -> Result<()> {
     let tenant = tx.tenant()?;
-    tx.execute(
-        "INSERT INTO unsequenced (tenant_id, event_id, at) VALUES ($1, $2, $3)",
-        params![tenant, id, at],
-    )
-    .map(drop)
+    tx.execute("INSERT INTO unsequenced (tenant_id, event_id, at) VALUES ($1, $2, $3)", params![tenant, id, at])
+        .map(drop)
 }
 
 impl Resource for AuditEvent {
@@ -115,12 +112,22 @@ impl Resource for AuditEvent {
         name: "audit_event",
         noun: "audit event",
         fields: &[
-            Field { api: "principalType", column: "principal_type", kind: FieldKind::Enum(&["user", "client", "agent", "system"]), sortable: true },
+            Field {
+                api: "principalType",
+                column: "principal_type",
+                kind: FieldKind::Enum(&["user", "client", "agent", "system"]),
+                sortable: true,
+            },
             Field { api: "principalId", column: "principal_id", kind: FieldKind::Id, sortable: false },
             Field { api: "action", column: "action", kind: FieldKind::Text, sortable: true },
             Field { api: "resourceType", column: "resource_type", kind: FieldKind::Text, sortable: true },
             Field { api: "resourceId", column: "resource_id", kind: FieldKind::Text, sortable: false },
-            Field { api: "outcome", column: "outcome", kind: FieldKind::Enum(&["succeeded", "refused"]), sortable: true },
+            Field {
+                api: "outcome",
+                column: "outcome",
+                kind: FieldKind::Enum(&["succeeded", "refused"]),
+                sortable: true,
+            },
             Field { api: "requestId", column: "request_id", kind: FieldKind::Text, sortable: false },
             Field { api: "at", column: "created_at", kind: FieldKind::Time, sortable: true },
         ],

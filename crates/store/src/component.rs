@@ -17,7 +17,12 @@ impl Resource for Component {
         fields: &[
             Field { api: "name", column: "name", kind: FieldKind::Text, sortable: true },
             Field { api: "repository", column: "repository", kind: FieldKind::Text, sortable: true },
-            Field { api: "registryIntegrationId", column: "registry_integration_id", kind: FieldKind::Id, sortable: false },
+            Field {
+                api: "registryIntegrationId",
+                column: "registry_integration_id",
+                kind: FieldKind::Id,
+                sortable: false,
+            },
             Field { api: "updatedAt", column: "updated_at", kind: FieldKind::Time, sortable: true },
         ],
     };

@@ -3,7 +3,10 @@
 //! Nothing reads events by insertion order: on PostgreSQL a number taken before the commit may become
 //! visible after a later one. The sequencer gives dense positions per tenant to what is committed.
 
-use plimsoll_core::{Result, Timestamp, id::{EventId, TenantId}};
+use plimsoll_core::{
+    Result, Timestamp,
+    id::{EventId, TenantId},
+};
 
 use crate::{Tx, params, work};
 
@@ -70,10 +73,8 @@ pub fn sequence(tx: &mut Tx<'_>, owner: &str, now: Timestamp) -> Result<Option<u
     if !work::hold_lease(tx, "sequencer", owner, now, LEASE_SECONDS)? {
         return Ok(None);
     }
-    let rows = tx.query(
-        "SELECT tenant_id, event_id FROM unsequenced ORDER BY at, event_id LIMIT $1",
-        params![BATCH],
-    )?;
+    let rows =
+        tx.query("SELECT tenant_id, event_id FROM unsequenced ORDER BY at, event_id LIMIT $1", params![BATCH])?;
     let mut taken = Vec::with_capacity(rows.len());
     for row in rows {
         let mut row = row.reader();
@@ -130,7 +131,9 @@ pub fn after(tx: &mut Tx<'_>, followed: &Followed, position: i64, limit: u32) ->
             params![tenant, position, *topic, limit],
         )?,
         Followed::Resource(topic, id) => tx.query(
-            &format!("{select} AND ((p.topic = $3 AND p.resource_id = $4) OR p.parent_id = $4) ORDER BY p.position LIMIT $5"),
+            &format!(
+                "{select} AND ((p.topic = $3 AND p.resource_id = $4) OR p.parent_id = $4) ORDER BY p.position LIMIT $5"
+            ),
             params![tenant, position, *topic, id, limit],
         )?,
     };

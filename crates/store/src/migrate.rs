@@ -25,20 +25,41 @@ struct Migration {
 }
 
 /// The migrations in order; a released one never changes.
-const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, readable_from: 1, parts: FIRST }];
+const MIGRATIONS: &[Migration] = &[Migration { version: 1, readable_from: 1, parts: FIRST }];
 
 /// One file a noun.
-const FIRST: &[&str] = &[
-    include_str!("migrations/0001/base.sql"),
-    include_str!("migrations/0001/component.sql"),
-];
+const FIRST: &[&str] = &[include_str!("migrations/0001/base.sql"), include_str!("migrations/0001/component.sql")];
 
 /// Tables that transactions across tenants may see (`Scope::System`), each with its reason in `scope.rs`.
 const SYSTEM_TABLES: &[&str] = &[
-    "tenant", "app_user", "client", "role", "role_binding", "agent", "registration_token", "signing_key", "sealing_key",
-    "revocation", "authz_version", "device_grant", "session", "used_nonce", "label", "unsequenced", "event", "event_position", "audit_event",
-    "work", "promotion", "deployment_job", "task", "target", "environment", "evidence_packet", "idempotency", "lease",
+    "tenant",
+    "app_user",
+    "client",
+    "role",
+    "role_binding",
+    "agent",
+    "registration_token",
+    "signing_key",
+    "sealing_key",
+    "revocation",
+    "authz_version",
+    "device_grant",
+    "session",
+    "used_nonce",
+    "label",
+    "unsequenced",
+    "event",
+    "event_position",
+    "audit_event",
+    "work",
+    "promotion",
+    "deployment_job",
+    "task",
+    "target",
+    "environment",
+    "evidence_packet",
+    "idempotency",
+    "lease",
 ];
 
 /// The newest schema that this program knows.
@@ -55,7 +76,9 @@ pub(crate) fn run(connection: Connection<'_>) -> Result<()> {
     match dialect {
         Dialect::Sqlite => tx.batch("BEGIN IMMEDIATE")?,
         // One server migrates, the others wait; the number is ours by choice.
-        Dialect::Postgres => tx.batch("BEGIN; SET LOCAL lock_timeout = '60s'; SELECT pg_advisory_xact_lock(7305420512)")?,
+        Dialect::Postgres => {
+            tx.batch("BEGIN; SET LOCAL lock_timeout = '60s'; SELECT pg_advisory_xact_lock(7305420512)")?
+        }
     }
     match migrate(&mut tx, dialect) {
         Ok(()) => tx.batch("COMMIT"),

@@ -144,7 +144,8 @@ impl Compiler<'_> {
         let Some(field) = self.table.fields.iter().find(|field| field.api == name).copied().or_else(|| fixed(name))
         else {
             let known: Vec<&str> = self.table.fields.iter().map(|field| field.api).collect();
-            let message = format!("{name:?} cannot be filtered by; choose among {}, createdAt, labels.<key>", known.join(", "));
+            let message =
+                format!("{name:?} cannot be filtered by; choose among {}, createdAt, labels.<key>", known.join(", "));
             return Err(Error::invalid(vec![ValidationError::new(format!("filter.{name}"), "unknown_field", message)]));
         };
         match json {
@@ -202,7 +203,9 @@ impl Compiler<'_> {
             other => {
                 return Err(wrong(
                     "unknown_operator",
-                    format!("{other:?} is no operator; there are $eq $ne $gt $gte $lt $lte $in $nin $contains $startsWith $exists"),
+                    format!(
+                        "{other:?} is no operator; there are $eq $ne $gt $gte $lt $lte $in $nin $contains $startsWith $exists"
+                    ),
                 ));
             }
         }
@@ -346,8 +349,18 @@ mod tests {
         let deep = format!("{}{{}}{}", r#"{"$not":"#.repeat(12), "}".repeat(12));
         let many = format!(r#"{{"size":{{"$in":[{}]}}}}"#, vec!["1"; 65].join(","));
         for bad in [
-            "x", "[]", r#"{"colour":"red"}"#, r#"{"status":"gone"}"#, r#"{"size":"1"}"#, r#"{"size":1.5}"#,
-            r#"{"name":{"$regex":"x"}}"#, r#"{"$or":[]}"#, r#"{"name":{}}"#, r#"{"name; DROP TABLE thing":1}"#, &deep, &many,
+            "x",
+            "[]",
+            r#"{"colour":"red"}"#,
+            r#"{"status":"gone"}"#,
+            r#"{"size":"1"}"#,
+            r#"{"size":1.5}"#,
+            r#"{"name":{"$regex":"x"}}"#,
+            r#"{"$or":[]}"#,
+            r#"{"name":{}}"#,
+            r#"{"name; DROP TABLE thing":1}"#,
+            &deep,
+            &many,
         ] {
             assert!(Filter::parse(&TABLE, bad).is_err(), "{bad}");
         }

@@ -2,10 +2,7 @@
 
 use plimsoll_core::{Error, Result, ValidationError};
 
-use super::{
-    Filter, Resource, Table, filter::fixed, parse,
-    totals::Key,
-};
+use super::{Filter, Resource, Table, filter::fixed, parse, totals::Key};
 use crate::{IntoValue, Store, Tx, Value, seam::scope::Scope};
 
 /// Totals are counted up to here and estimated beyond.
@@ -183,7 +180,8 @@ pub(super) fn run<R: Resource>(tx: &mut Tx<'_>, query: &ListQuery) -> Result<Lis
     rows.truncate(query.page_size as usize);
     let seen = offset + rows.len() as u64;
     let items = rows.into_iter().map(parse).collect::<Result<Vec<R>>>()?;
-    let total = total::<R>(tx, query, &clause, &values, (!has_next && (!items.is_empty() || offset == 0)).then_some(seen))?;
+    let total =
+        total::<R>(tx, query, &clause, &values, (!has_next && (!items.is_empty() || offset == 0)).then_some(seen))?;
     Ok(Listing { items, page: query.page, page_size: query.page_size, total, has_next })
 }
 
@@ -201,7 +199,8 @@ fn total<R: Resource>(
     if let Some(count) = tx.totals().get(&key) {
         return Ok(bounded(count));
     }
-    let sql = format!("SELECT count(*) FROM (SELECT 1 FROM {} WHERE {clause} LIMIT {}) AS some", R::TABLE.name, COUNTED + 1);
+    let sql =
+        format!("SELECT count(*) FROM (SELECT 1 FROM {} WHERE {clause} LIMIT {}) AS some", R::TABLE.name, COUNTED + 1);
     let count = tx.query_one(&sql, values)?.first::<i64>()? as u64;
     tx.totals().put(key, count);
     Ok(bounded(count))

@@ -10,7 +10,7 @@ use plimsoll_core::{Error, ErrorCode, Result, Timestamp, id::TypedId};
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use filter::Filter;
-pub use list::{Listing, ListQuery, Page, Total};
+pub use list::{ListQuery, Listing, Page, Total};
 pub(crate) use totals::Totals;
 
 use crate::{IntoValue, Row, Tx, Value, params};

@@ -206,7 +206,8 @@ fn is_local(config: &Config) -> bool {
 }
 
 fn failed(cause: &tokio_postgres::Error, sql: &str) -> Error {
-    let text = cause.as_db_error().map_or_else(|| cause.to_string(), |db| format!("{} {}", db.code().code(), db.message()));
+    let text =
+        cause.as_db_error().map_or_else(|| cause.to_string(), |db| format!("{} {}", db.code().code(), db.message()));
     let text = format!("{text} in: {sql}");
     match cause.code() {
         Some(code) if *code == SqlState::QUERY_CANCELED => Error::new(
@@ -217,11 +218,15 @@ fn failed(cause: &tokio_postgres::Error, sql: &str) -> Error {
         Some(code) if *code == SqlState::LOCK_NOT_AVAILABLE => {
             Error::new(ErrorCode::Unavailable, "somebody else holds what this call needs; repeat it").internal(text)
         }
-        Some(code) if code.code().starts_with("08") || code.code().starts_with("57P") || code.code().starts_with("53") => {
+        Some(code)
+            if code.code().starts_with("08") || code.code().starts_with("57P") || code.code().starts_with("53") =>
+        {
             Error::new(ErrorCode::Unavailable, "the database cannot be used now; repeat the call later").internal(text)
         }
         Some(_) => Error::internal_defect(text),
-        None => Error::new(ErrorCode::Unavailable, "the connection to the database broke; repeat the call").internal(text),
+        None => {
+            Error::new(ErrorCode::Unavailable, "the connection to the database broke; repeat the call").internal(text)
+        }
     }
 }
 

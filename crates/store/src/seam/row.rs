@@ -54,8 +54,6 @@ pub trait FromColumn: Sized {
     fn from_column(column: Column) -> Result<Self>;
 }
 
-
-
 fn mismatch<T>(wanted: &str, column: &Column) -> Result<T> {
     let found = match column {
         Column::Null => "NULL",

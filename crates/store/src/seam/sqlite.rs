@@ -1,8 +1,8 @@
 //! SQLite: one writer thread with group commit, a few reader threads (WAL, `synchronous=FULL`).
 
 use std::{
-    collections::HashMap,
     cell::RefCell,
+    collections::HashMap,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
     thread,
@@ -93,8 +93,7 @@ impl SqliteConnection {
         let entry = self.rewritten(sql, params.len())?;
         let mut statement = self.raw.prepare_cached(&entry.0).map_err(|cause| in_statement(cause, sql))?;
         let width = statement.column_count();
-        let mut rows =
-            statement.query(rusqlite::params_from_iter(params)).map_err(|cause| in_statement(cause, sql))?;
+        let mut rows = statement.query(rusqlite::params_from_iter(params)).map_err(|cause| in_statement(cause, sql))?;
         let mut out = Vec::new();
         while let Some(row) = rows.next().map_err(|cause| in_statement(cause, sql))? {
             let mut columns = Vec::with_capacity(width);

@@ -106,7 +106,8 @@ impl<'c> Tx<'c> {
 
     /// Runs a statement that answers exactly one row.
     pub fn query_one(&mut self, sql: &str, params: &[Value<'_>]) -> Result<Row> {
-        self.query_opt(sql, params)?.ok_or_else(|| Error::internal_defect("a statement meant for one row answered none"))
+        self.query_opt(sql, params)?
+            .ok_or_else(|| Error::internal_defect("a statement meant for one row answered none"))
     }
 
     /// Runs a guarded change of one row; zero rows is a conflict and never ignored.
