@@ -1,16 +1,15 @@
 //! Register, heartbeat and token request of an agent (environments.md, authority.md).
 
-use std::collections::BTreeMap;
-
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 
 use plimsoll_core::{
     Timestamp,
     id::{AgentId, TaskId},
+    inventory::{AgentResources, Capability},
 };
 
-use super::{host::Resources, order::ServerKey, report::HeldTask};
+use super::{order::ServerKey, report::HeldTask};
 
 /// The body of `POST /agents/register`; the bearer token is the registration token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Validate, utoipa::ToSchema)]
@@ -38,7 +37,7 @@ pub struct RegisterRequest {
     /// What it can drive, with versions: `docker`, `podman`, `process`.
     #[serde(default)]
     #[garde(length(max = 32))]
-    pub capabilities: BTreeMap<String, String>,
+    pub capabilities: Vec<Capability>,
     /// The agent's public key, made on the host: SubjectPublicKeyInfo in PEM, ECDSA P-256.
     #[garde(length(min = 64, max = 1024))]
     pub public_key_pem: String,
@@ -110,10 +109,10 @@ pub struct HeartbeatRequest {
     /// What it can drive.
     #[serde(default)]
     #[garde(length(max = 32))]
-    pub capabilities: BTreeMap<String, String>,
+    pub capabilities: Vec<Capability>,
     /// The host.
     #[garde(skip)]
-    pub resources: Resources,
+    pub resources: AgentResources,
     /// The tasks in hand.
     #[serde(default)]
     #[garde(length(max = 1024))]

@@ -191,7 +191,7 @@ mod tests {
         let frame = Envelope {
             seq: Some(7),
             at: at(),
-            frame: ServerFrame::LeaseRenewed(LeaseRenewed { nonce: u64::MAX, lease_seconds: 60 }),
+            frame: ServerFrame::LeaseRenewed(LeaseRenewed { nonce: u64::MAX, lease_seconds: 60, revoked: Vec::new() }),
         };
         let text = frame.encode().unwrap();
         assert!(text.contains(r#""type":"lease.renewed""#), "{text}");

@@ -1,6 +1,9 @@
-//! The host, and how a driver reaches what runs on it.
+//! How a driver reaches what runs on a host.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use plimsoll_core::{Error, Result, inventory::TargetType};
 
 /// How a target is reached: its type and that type's settings. The same JSON is a target's
 /// `type` and `connection`.
@@ -47,23 +50,35 @@ pub struct ProcessConnection {
     pub advertise_address: Option<String>,
 }
 
-/// What is left of a host.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Resources {
-    /// Processors.
-    pub cpus: u32,
-    /// Memory in bytes.
-    pub memory_bytes: u64,
-    /// Memory that could be used now.
-    pub memory_available_bytes: u64,
-    /// The disk that images and stickers lie on, in bytes.
-    pub disk_bytes: u64,
-    /// Free on it.
-    pub disk_free_bytes: u64,
-    /// The load over one minute, in thousandths.
-    pub load_millis: u64,
-    /// The agent's clock minus the server's, in milliseconds, when it is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub clock_skew_ms: Option<i64>,
+impl Connection {
+    /// The target's type.
+    #[must_use]
+    pub const fn kind(&self) -> TargetType {
+        match self {
+            Self::DockerHost(_) => TargetType::DockerHost,
+            Self::ProcessHost(_) => TargetType::ProcessHost,
+        }
+    }
+
+    /// From a target's `type` and `connection`; says which field is wrong.
+    pub fn parse(kind: TargetType, settings: &Value) -> Result<Self> {
+        let wrong = |cause: serde_json::Error| Error::field("connection", "invalid", cause.to_string());
+        match kind {
+            TargetType::DockerHost => DockerConnection::deserialize(settings).map(Self::DockerHost).map_err(wrong),
+            TargetType::ProcessHost => ProcessConnection::deserialize(settings).map(Self::ProcessHost).map_err(wrong),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_read_by_its_type() {
+        let socket = serde_json::json!({ "socket": "/run/podman/podman.sock" });
+        let read = Connection::parse(TargetType::DockerHost, &socket).unwrap();
+        assert_eq!(read.kind(), TargetType::DockerHost);
+        assert!(Connection::parse(TargetType::ProcessHost, &socket).is_err());
+    }
 }

@@ -6,10 +6,10 @@ use plimsoll_core::{
     Digest, Timestamp,
     deployment::spec::Endpoint,
     id::{ReleaseId, TargetId, TaskId},
+    inventory::AgentResources,
 };
 
 use super::{
-    host::Resources,
     order::TargetInfo,
     report::{HealthVerdict, HeldTask, TaskError},
 };
@@ -51,7 +51,7 @@ pub struct ObserveReport {
 }
 
 /// One target as the agent sees it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TargetObservation {
     /// Which.
@@ -62,7 +62,7 @@ pub struct TargetObservation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine: Option<EngineInfo>,
     /// The host.
-    pub resources: Resources,
+    pub resources: AgentResources,
     /// The highest epoch found there.
     pub epoch: u64,
     /// What is ours there, running or not.
@@ -76,7 +76,7 @@ pub struct TargetObservation {
 }
 
 /// A container engine.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EngineInfo {
     /// `docker` or `podman`.
@@ -88,7 +88,7 @@ pub struct EngineInfo {
 }
 
 /// One container or process of ours.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RunningComponent {
     /// Of which application.
@@ -131,7 +131,7 @@ pub struct RunningComponent {
 }
 
 /// Whether a container runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunState {
     /// Made, never started.
@@ -145,7 +145,7 @@ pub enum RunState {
 }
 
 /// A sticker as it lies on the target.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PlacedSticker {
     /// Of which application (by the file's name).
@@ -159,7 +159,7 @@ pub struct PlacedSticker {
 #[serde(rename_all = "camelCase")]
 pub struct Status {
     /// The host.
-    pub resources: Resources,
+    pub resources: AgentResources,
     /// The tasks in hand.
     pub tasks: Vec<HeldTask>,
     /// Every target that this agent knows.

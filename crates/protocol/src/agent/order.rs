@@ -11,7 +11,7 @@ use plimsoll_core::{
     id::{AgentId, JobId, TargetId, TaskId},
 };
 
-use super::host::Connection;
+use super::{host::Connection, report::HeldTask};
 
 /// The DSSE payload type of an order.
 pub const ORDER_PAYLOAD_TYPE: &str = "application/vnd.plimsoll.task-order+json";
@@ -191,11 +191,15 @@ pub struct TaskCancel {
 }
 
 /// The body of `lease.renewed`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LeaseRenewed {
     /// Of the `lease.renew` that this answers: the lease counts from when that was sent.
     pub nonce: u64,
     /// Its length.
     pub lease_seconds: u32,
+    /// Tasks named in the request that are no longer this agent's (ended, given up, offered elsewhere): they
+    /// are undone within the fence and reported.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub revoked: Vec<HeldTask>,
 }

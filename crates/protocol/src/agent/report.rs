@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use plimsoll_core::{
     Digest, Timestamp,
-    deployment::spec::Endpoint,
+    deployment::{Remains, spec::Endpoint},
     id::{ComponentId, TaskId},
 };
 
@@ -44,7 +44,7 @@ pub struct TaskProgress {
 }
 
 /// The steps of a task, in the order in which they come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StepKind {
     /// Leftovers of killed tasks are removed.
@@ -78,7 +78,7 @@ pub enum StepKind {
 }
 
 /// How far a step is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StepStatus {
     /// It began.
@@ -106,7 +106,7 @@ pub struct TaskLog {
 }
 
 /// One line of a task's log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LogLine {
     /// When, by the agent's clock.
@@ -121,7 +121,7 @@ pub struct LogLine {
 }
 
 /// Who wrote a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LogSource {
     /// The agent.
@@ -148,6 +148,9 @@ pub struct TaskResult {
     pub finished_at: Timestamp,
     /// What runs now, component by component, as the engine tells it.
     pub components: Vec<ComponentResult>,
+    /// What is left there of a task that did not succeed; absent on success and when it can't be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remains: Option<Remains>,
     /// Whether the order's sticker lies on the host.
     pub sticker_placed: bool,
     /// What went wrong; absent on success.
@@ -156,7 +159,7 @@ pub struct TaskResult {
 }
 
 /// How a task ended on the host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskOutcome {
     /// The spec runs, healthy.
@@ -200,7 +203,7 @@ pub struct ComponentResult {
 }
 
 /// A verdict on a component's health.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HealthVerdict {
     /// Its check passes.
@@ -214,7 +217,7 @@ pub enum HealthVerdict {
 }
 
 /// Why a task failed or was refused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TaskError {
     /// A stable word.
@@ -271,7 +274,7 @@ impl std::error::Error for TaskError {}
 macro_rules! task_error_codes {
     ($($(#[$doc:meta])+ $name:ident = $text:literal,)+) => {
         /// The stable words for what goes wrong on a host.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum TaskErrorCode {
             $($(#[$doc])+ #[serde(rename = $text)] $name,)+
             /// A word of a newer agent.
