@@ -2,34 +2,54 @@
 
 use std::collections::BTreeMap;
 
+use garde::Validate;
 use serde::{Deserialize, Serialize};
 
 /// Labels of one resource.
 pub type Labels = BTreeMap<String, String>;
 
 /// Chooses resources by their labels. Everything in it must hold; an empty one chooses all.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct LabelSelector {
     /// Labels that must have exactly these values.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[garde(custom(crate::rules::labels))]
     pub match_labels: Labels,
     /// Further conditions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[garde(length(max = 32), dive)]
     pub match_expressions: Vec<LabelExpression>,
 }
 
 /// One condition on one label.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LabelExpression {
     /// The label.
+    #[garde(custom(|key: &String, _: &()| crate::rules::label_key(key)))]
     pub key: String,
     /// What must hold.
+    #[garde(skip)]
     pub operator: LabelOperator,
     /// The values for `in` and `not_in`; empty for the others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[garde(length(max = 64), inner(length(max = 256)), custom(values_fit(self.operator)))]
     pub values: Vec<String>,
+}
+
+/// `in` and `not_in` need values; the others take none.
+fn values_fit(operator: LabelOperator) -> impl FnOnce(&Vec<String>, &()) -> garde::Result {
+    move |values, ()| match (operator, values.is_empty()) {
+        (LabelOperator::In | LabelOperator::NotIn, true) => {
+            Err(garde::Error::new("must hold at least one value for this operator"))
+        }
+        (LabelOperator::Exists | LabelOperator::DoesNotExist, false) => {
+            Err(garde::Error::new("must be empty for this operator"))
+        }
+        (LabelOperator::In | LabelOperator::NotIn, false)
+        | (LabelOperator::Exists | LabelOperator::DoesNotExist, true) => Ok(()),
+    }
 }
 
 /// What a [`LabelExpression`] asks.

@@ -25,6 +25,7 @@ pub mod permission;
 pub mod promotion;
 pub mod rate;
 pub mod release;
+pub mod rules;
 pub mod time;
 mod words;
 

@@ -2,52 +2,72 @@
 
 use std::collections::BTreeMap;
 
+use garde::Validate;
 use serde::{Deserialize, Serialize};
 
-use crate::component::runtime::{Health, Port, Resources, RestartPolicy, Runtime, SecretMount, Switch, Volume};
+use crate::{
+    component::{
+        limits,
+        runtime::{Health, Port, Resources, RestartPolicy, Runtime, SecretMount, Switch, Volume},
+    },
+    rules,
+};
 
 /// A partial [`Runtime`]: what is present replaces; `environment` and `labels` merge by key.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct RuntimePatch {
     /// Replaces all ports.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(length(max = 64), custom(rules::if_set(limits::distinct_ports)), dive)]
     pub ports: Option<Vec<Port>>,
     /// Added to the component's variables; the same name replaces.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[garde(custom(rules::variables))]
     pub environment: BTreeMap<String, String>,
     /// Replaces all volumes.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(length(max = 64), custom(rules::if_set(limits::distinct_volumes)), dive)]
     pub volumes: Option<Vec<Volume>>,
     /// Replaces all networks.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(length(max = 16), inner(inner(custom(limits::network))))]
     pub networks: Option<Vec<String>>,
     /// Replaces the health check.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(custom(super::health::check))]
     pub health: Option<Health>,
     /// Replaces all limits.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(dive)]
     pub resources: Option<Resources>,
     /// Replaces the grace between the stop signal and the kill.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(range(max = 3600))]
     pub stop_grace_seconds: Option<u32>,
     /// Replaces the command.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(custom(rules::command))]
     pub command: Option<Vec<String>>,
     /// Replaces the user.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(length(min = 1, max = 128), inner(custom(rules::plain)))]
     pub user: Option<String>,
     /// Added to the component's container labels; the same name replaces.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[garde(custom(rules::labels))]
     pub labels: BTreeMap<String, String>,
     /// Replaces all secrets.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(length(max = 64), custom(rules::if_set(limits::distinct_secrets)), dive)]
     pub secrets: Option<Vec<SecretMount>>,
     /// Replaces the restart policy.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(skip)]
     pub restart: Option<RestartPolicy>,
     /// Replaces the switch.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(skip)]
     pub switch: Option<Switch>,
 }
 

@@ -1,5 +1,7 @@
 //! Components: deployable image repositories, and how their containers run.
 
+pub mod health;
+mod limits;
 pub mod merge;
 pub mod resource;
 pub mod runtime;

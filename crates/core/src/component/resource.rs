@@ -62,12 +62,14 @@ pub struct Component {
 }
 
 /// Puts the versions whose tags fit `pattern` into a channel.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ChannelRule {
     /// The channel's name, such as `stable`.
+    #[garde(custom(crate::rules::slug))]
     pub channel: String,
     /// A regular expression that the whole tag must match.
+    #[garde(custom(crate::component::limits::pattern))]
     pub pattern: String,
 }
 

@@ -2,67 +2,88 @@
 
 use std::collections::BTreeMap;
 
+use garde::Validate;
 use serde::{Deserialize, Serialize};
 
+pub use super::health::{Health, HealthCheck};
+use crate::{component::limits, rules};
+
 /// The runtime of a component. A release seals it; the order of values is in `release::values`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Runtime {
     /// Ports that the container listens on.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[garde(length(max = 64), custom(limits::distinct_ports), dive)]
     pub ports: Vec<Port>,
     /// Environment variables; values may hold `${{ … }}`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[garde(custom(rules::variables))]
     pub environment: BTreeMap<String, String>,
     /// Volumes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[garde(length(max = 64), custom(limits::distinct_volumes), dive)]
     pub volumes: Vec<Volume>,
     /// Networks that the container joins; made and labelled when absent.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[garde(length(max = 16), inner(custom(limits::network)))]
     pub networks: Vec<String>,
     /// How health is judged; without it the container must run for 10 s without a restart.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(custom(super::health::check))]
     pub health: Option<Health>,
     /// Limits.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(dive)]
     pub resources: Option<Resources>,
     /// Seconds between the stop signal and the kill; 10 when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(range(max = 3600))]
     pub stop_grace_seconds: Option<u32>,
     /// Replaces the image's command.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(custom(rules::command))]
     pub command: Option<Vec<String>>,
     /// Replaces the image's user.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(length(min = 1, max = 128), inner(custom(rules::plain)))]
     pub user: Option<String>,
     /// Further labels of the container.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[garde(custom(rules::labels))]
     pub labels: BTreeMap<String, String>,
     /// Secrets given to the container.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[garde(length(max = 64), custom(limits::distinct_secrets), dive)]
     pub secrets: Vec<SecretMount>,
     /// The restart policy after success; `unless-stopped` when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(skip)]
     pub restart: Option<RestartPolicy>,
     /// Whether the new container starts beside the old one or in its place.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(skip)]
     pub switch: Option<Switch>,
 }
 
 /// One port.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Port {
     /// Inside the container.
+    #[garde(custom(rules::port))]
     pub container: u16,
     /// On the host.
     #[serde(default)]
+    #[garde(custom(limits::publish))]
     pub publish: Publish,
     /// The host address to bind, all when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(custom(limits::bind))]
     pub bind: Option<String>,
     /// TCP when absent.
     #[serde(default)]
+    #[garde(skip)]
     pub protocol: Protocol,
 }
 
@@ -104,115 +125,61 @@ pub enum Protocol {
 }
 
 /// One volume.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Volume {
     /// A named volume, or an absolute path on the host.
+    #[garde(length(min = 1, max = 1024), custom(limits::volume_source))]
     pub source: String,
     /// Where in the container.
+    #[garde(length(min = 1, max = 1024), custom(limits::absolute))]
     pub target: String,
     /// Whether the container may only read it.
     #[serde(default)]
+    #[garde(skip)]
     pub read_only: bool,
     /// Whether two containers may never hold it at once (a database's data): forces `recreate`.
     #[serde(default)]
+    #[garde(skip)]
     pub exclusive: bool,
     /// Whether it must exist already; we never make or delete an external one.
     #[serde(default)]
+    #[garde(skip)]
     pub external: bool,
 }
 
-/// How health is judged, by the agent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Health {
-    /// What is asked.
-    #[serde(flatten)]
-    pub check: HealthCheck,
-    /// Failures before this many seconds do not count.
-    #[serde(default)]
-    pub start_period_seconds: u32,
-    /// Between two checks.
-    #[serde(default = "five")]
-    pub interval_seconds: u32,
-    /// For one check.
-    #[serde(default = "five")]
-    pub timeout_seconds: u32,
-    /// Failures in a row that make it unhealthy.
-    #[serde(default = "three")]
-    pub retries: u32,
-    /// How long it must stay healthy.
-    #[serde(default = "ten")]
-    pub healthy_for_seconds: u32,
-    /// Not healthy by then is failed.
-    #[serde(default = "three_hundred")]
-    pub deadline_seconds: u32,
-}
-
-const fn five() -> u32 {
-    5
-}
-const fn three() -> u32 {
-    3
-}
-const fn ten() -> u32 {
-    10
-}
-const fn three_hundred() -> u32 {
-    300
-}
-
-/// What a health check asks.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case", tag = "type")]
-pub enum HealthCheck {
-    /// The engine's own verdict of the image's HEALTHCHECK.
-    Docker,
-    /// A GET answered with 200-399.
-    Http {
-        /// The container's port.
-        port: u16,
-        /// The path, beginning with `/`.
-        path: String,
-    },
-    /// A connection that is accepted.
-    Tcp {
-        /// The container's port.
-        port: u16,
-    },
-    /// A command in the container that exits with 0.
-    Command {
-        /// Program and arguments.
-        command: Vec<String>,
-    },
-}
-
 /// Limits of one container.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Resources {
     /// Memory in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(range(min = 4_194_304))]
     pub memory_bytes: Option<u64>,
     /// Thousandths of a processor.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(range(min = 1, max = 1_024_000))]
     pub cpu_millis: Option<u32>,
     /// Processes.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(range(min = 1, max = 4_194_304))]
     pub pids: Option<u32>,
 }
 
 /// One secret for a container. The value is never here, only where it comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SecretMount {
     /// The name of the environment's secret reference.
+    #[garde(length(min = 1, max = 128), custom(rules::plain))]
     pub name: String,
     /// How the container sees it.
     #[serde(default, rename = "as")]
+    #[garde(skip)]
     pub form: SecretForm,
     /// The variable or the absolute path; the secret's name when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(custom(limits::secret_target(&self.form)))]
     pub target: Option<String>,
 }
 

@@ -1,25 +1,33 @@
 //! How tags become versions.
 
+use garde::Validate;
 use serde::{Deserialize, Serialize};
 
+use crate::component::limits;
+
 /// How a component's tags become versions, and which tags count.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Versioning {
     /// How a tag is read.
+    #[garde(skip)]
     pub scheme: VersionScheme,
     /// For `regex`: an expression that the whole tag must match. Its named groups, in the order in which
     /// they stand, are compared one after the other, as numbers where they are digits; a group named
     /// `prerelease` makes a prerelease of what has it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(custom(limits::scheme_pattern(self.scheme)))]
     pub pattern: Option<String>,
     /// Regular expressions; a tag must match one of them wholly. All tags when empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[garde(length(max = 50), inner(custom(limits::pattern)))]
     pub include: Vec<String>,
     /// Regular expressions; a tag that matches one of them wholly is left out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[garde(length(max = 50), inner(custom(limits::pattern)))]
     pub exclude: Vec<String>,
     /// Whether prereleases count.
+    #[garde(skip)]
     pub allow_prerelease: bool,
 }
 

@@ -121,20 +121,24 @@ pub struct ReleaseComponent {
 }
 
 /// Where a release came from.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ReleaseSource {
     /// The source repository.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(length(min = 1, max = 2048), inner(custom(crate::rules::plain)))]
     pub repository: Option<String>,
     /// The commit.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(length(min = 1, max = 2048), inner(custom(crate::rules::plain)))]
     pub revision: Option<String>,
     /// The branch or tag.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(length(min = 1, max = 2048), inner(custom(crate::rules::plain)))]
     pub reference: Option<String>,
     /// The build that made it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(length(min = 1, max = 2048), inner(custom(crate::rules::plain)))]
     pub build_url: Option<String>,
 }
 
