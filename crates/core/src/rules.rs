@@ -61,7 +61,10 @@ pub fn command(command: &Option<Vec<String>>, _: &()) -> garde::Result {
     let Some(words) = command else { return Ok(()) };
     ensure(words.first().is_some_and(|program| !program.is_empty()), "must name a program")?;
     ensure(words.len() <= 256, "must have at most 256 words")?;
-    ensure(words.iter().all(|word| word.len() <= 16_384 && !word.contains('\0')), "must have words of at most 16 KiB without NUL")
+    ensure(
+        words.iter().all(|word| word.len() <= 16_384 && !word.contains('\0')),
+        "must have words of at most 16 KiB without NUL",
+    )
 }
 
 /// Labels: keys of letters, digits, `.`, `_`, `-` and `/`; ours (`plimsoll.`) are taken.
@@ -86,7 +89,10 @@ pub fn label_key(key: &str) -> garde::Result {
             shortened(key)
         )));
     }
-    ensure(!key.starts_with("plimsoll."), "must not have keys that begin with \"plimsoll.\": those are the product's own")
+    ensure(
+        !key.starts_with("plimsoll."),
+        "must not have keys that begin with \"plimsoll.\": those are the product's own",
+    )
 }
 
 /// Variables: names as a shell takes them (POSIX), values without NUL.

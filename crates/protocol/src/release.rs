@@ -260,7 +260,10 @@ fn check_tag(text: &String, _: &()) -> garde::Result {
     let good = text.len() <= 128
         && text.bytes().all(known)
         && text.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    rules::ensure(good, "must be a tag: 1 to 128 letters, digits, '.', '_' or '-', beginning with a letter, digit or '_'")
+    rules::ensure(
+        good,
+        "must be a tag: 1 to 128 letters, digits, '.', '_' or '-', beginning with a letter, digit or '_'",
+    )
 }
 
 /// Whether each constraint can be one at all; what it means depends on the component's scheme.
@@ -309,7 +312,10 @@ mod tests {
             (json!({"component": "api", "tag": "1.0"}), vec![]),
             (json!({"component": "api", "digest": Digest::of(b"x")}), vec![]),
             (json!({"component": "Api", "tag": "a/b"}), vec!["component", "tag"]),
-            (json!({"component": "api", "tag": "1", "config": {"ports": [{"container": 0}]}}), vec!["config.ports[0].container"]),
+            (
+                json!({"component": "api", "tag": "1", "config": {"ports": [{"container": 0}]}}),
+                vec!["config.ports[0].container"],
+            ),
         ] {
             let request: ReleaseComponentRequest = serde_json::from_value(body.clone()).unwrap();
             assert_eq!(wrong_fields(&request), wrong, "{body}");

@@ -21,7 +21,6 @@ impl SecretText {
     pub fn expose(&self) -> &str {
         &self.0
     }
-
 }
 
 impl fmt::Debug for SecretText {

@@ -87,7 +87,10 @@ pub(super) fn distinct_volumes(volumes: &Vec<Volume>, _: &()) -> garde::Result {
 pub(super) fn distinct_secrets(secrets: &Vec<SecretMount>, _: &()) -> garde::Result {
     let mut seen = BTreeSet::new();
     let place = |one: &SecretMount| one.target.clone().unwrap_or_else(|| one.name.clone());
-    ensure(secrets.iter().all(|one| seen.insert(place(one))), "must not give two secrets the same name in the container")
+    ensure(
+        secrets.iter().all(|one| seen.insert(place(one))),
+        "must not give two secrets the same name in the container",
+    )
 }
 
 /// A named volume, or an absolute path on the host.

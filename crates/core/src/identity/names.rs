@@ -4,11 +4,15 @@ use crate::rules::ensure;
 
 /// A user's name: what one signs in with. Lower case alone, so that two names never look the same.
 pub fn user(name: &String, _: &()) -> garde::Result {
-    let known = |one: u8| one.is_ascii_lowercase() || one.is_ascii_digit() || matches!(one, b'.' | b'_' | b'-' | b'@' | b'+');
+    let known =
+        |one: u8| one.is_ascii_lowercase() || one.is_ascii_digit() || matches!(one, b'.' | b'_' | b'-' | b'@' | b'+');
     let good = name.len() <= 128
         && name.bytes().all(known)
         && name.bytes().next().is_some_and(|one| one.is_ascii_lowercase() || one.is_ascii_digit());
-    ensure(good, "must be 1 to 128 lower-case letters, digits, '.', '_', '-', '@' or '+', beginning with a letter or digit")
+    ensure(
+        good,
+        "must be 1 to 128 lower-case letters, digits, '.', '_', '-', '@' or '+', beginning with a letter or digit",
+    )
 }
 
 /// The name of a client's service user. No person can have it, since [`user`] refuses the colon.
@@ -20,7 +24,8 @@ pub fn service_user(client: &str) -> String {
 /// A role's name.
 pub fn role(name: &String, _: &()) -> garde::Result {
     let known = |one: u8| one.is_ascii_lowercase() || one.is_ascii_digit() || matches!(one, b'_' | b'-');
-    let good = name.len() <= 63 && name.bytes().all(known) && name.bytes().next().is_some_and(|one| one.is_ascii_lowercase());
+    let good =
+        name.len() <= 63 && name.bytes().all(known) && name.bytes().next().is_some_and(|one| one.is_ascii_lowercase());
     ensure(good, "must be 1 to 63 lower-case letters, digits, '_' or '-', beginning with a letter")
 }
 
@@ -29,7 +34,9 @@ pub fn email(address: Option<&str>) -> garde::Result {
     let Some(address) = address else { return Ok(()) };
     let plain = |text: &str| !text.is_empty() && !text.chars().any(|one| one.is_control() || one.is_whitespace());
     let good = address.len() <= 254
-        && address.rsplit_once('@').is_some_and(|(local, domain)| plain(local) && plain(domain) && !domain.contains(','));
+        && address
+            .rsplit_once('@')
+            .is_some_and(|(local, domain)| plain(local) && plain(domain) && !domain.contains(','));
     ensure(good, "must be an address such as ada@example.org")
 }
 
