@@ -45,7 +45,7 @@ mod tests {
 
     use serde::{Serialize, de::DeserializeOwned};
 
-    use crate::{deployment, environment, evidence_packet, inventory, promotion};
+    use crate::{component, deployment, environment, evidence_packet, identity, integration, inventory, promotion, release};
 
     fn same<T: Copy + PartialEq + Debug + Serialize + DeserializeOwned + FromStr>(
         all: &[T],
@@ -61,6 +61,15 @@ mod tests {
 
     #[test]
     fn stored_words_are_the_words_on_the_wire() {
+        same(component::VersionScheme::ALL, component::VersionScheme::as_str);
+        same(component::AttestationKind::ALL, component::AttestationKind::as_str);
+        same(release::ReleaseStatus::ALL, release::ReleaseStatus::as_str);
+        same(release::EnvironmentStateStatus::ALL, release::EnvironmentStateStatus::as_str);
+        same(integration::IntegrationStatus::ALL, integration::IntegrationStatus::as_str);
+        same(integration::Category::ALL, integration::Category::as_str);
+        same(integration::Capability::ALL, integration::Capability::as_str);
+        same(identity::ClientAuthentication::ALL, identity::ClientAuthentication::as_str);
+        same(identity::RoleHolder::ALL, identity::RoleHolder::as_str);
         same(environment::GateType::ALL, environment::GateType::as_str);
         same(inventory::TargetType::ALL, inventory::TargetType::as_str);
         same(inventory::TargetStatus::ALL, inventory::TargetStatus::as_str);

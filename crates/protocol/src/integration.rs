@@ -25,7 +25,7 @@ pub struct CreateIntegration {
     #[serde(default)]
     pub config: Map<String, Value>,
     /// Secrets by name: the value itself, or `vault:<integrationId>/<path>#<key>`. Never shown again.
-    #[garde(length(max = 16), dive)]
+    #[garde(length(max = 16), custom(|secrets: &BTreeMap<_, _>, _: &()| check_secrets(secrets.iter())))]
     #[serde(default)]
     pub secrets: BTreeMap<String, SecretText>,
     /// Whether it is used at all; yes when absent.
@@ -51,7 +51,7 @@ pub struct UpdateIntegration {
     #[serde(default)]
     pub config: Map<String, Value>,
     /// Secrets to set by name, or to remove with `null`.
-    #[garde(length(max = 16), dive)]
+    #[garde(length(max = 16), custom(|secrets: &BTreeMap<_, _>, _: &()| check_secrets(set(secrets))))]
     #[schema(schema_with = nullable_secrets)]
     #[serde(default)]
     pub secrets: BTreeMap<String, Option<SecretText>>,
@@ -84,6 +84,16 @@ pub struct DiscoverRequest {
     #[garde(range(min = 1, max = 1000))]
     #[serde(default = "hundred")]
     pub limit: u16,
+}
+
+fn set(secrets: &BTreeMap<String, Option<SecretText>>) -> impl Iterator<Item = (&String, &SecretText)> {
+    secrets.iter().filter_map(|(name, value)| value.as_ref().map(|value| (name, value)))
+}
+
+/// Whether each secret has a value of at most 64 KiB. Which names there are the type says.
+fn check_secrets<'a>(mut secrets: impl Iterator<Item = (&'a String, &'a SecretText)>) -> garde::Result {
+    let good = secrets.all(|(name, value)| name.len() <= 64 && (1..=65_536).contains(&value.expose().len()));
+    rules::ensure(good, "must have names of at most 64 bytes and values of 1 to 65536 bytes")
 }
 
 /// An object of strings and nulls (the derive cannot say nullable values of a map).

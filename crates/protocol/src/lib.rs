@@ -8,3 +8,4 @@ pub mod integration;
 pub mod operation;
 pub mod release;
 pub mod secret;
+pub mod valid;

@@ -7,6 +7,7 @@ use crate::{
     component::{Runtime, Versioning},
     id::{ComponentId, IntegrationId, VersionId},
     label::{LabelSelector, Labels},
+    words::words,
 };
 
 /// One deployable image repository.
@@ -171,6 +172,14 @@ pub enum AttestationKind {
     /// Anything else.
     Other,
 }
+
+words!(AttestationKind, "kind of attestation", {
+    Signature = "signature",
+    Sbom = "sbom",
+    Provenance = "provenance",
+    Scan = "scan",
+    Other = "other",
+});
 
 /// What a sync of versions did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]

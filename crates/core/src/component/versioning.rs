@@ -3,7 +3,7 @@
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 
-use crate::component::limits;
+use crate::{component::limits, words::words};
 
 /// How a component's tags become versions, and which tags count.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, Validate)]
@@ -45,3 +45,10 @@ pub enum VersionScheme {
     /// Any tag; ordered by its runs of digits and text.
     Any,
 }
+
+words!(VersionScheme, "version scheme", {
+    Semver = "semver",
+    Calver = "calver",
+    Regex = "regex",
+    Any = "any",
+});

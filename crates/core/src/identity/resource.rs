@@ -9,6 +9,7 @@ use crate::{
     label::Labels,
     permission::Permission,
     rate::Tier,
+    words::words,
 };
 
 /// The wall between customers.
@@ -113,17 +114,11 @@ pub enum ClientAuthentication {
     None,
 }
 
-impl ClientAuthentication {
-    /// As stored and sent.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ClientSecret => "client_secret",
-            Self::PrivateKeyJwt => "private_key_jwt",
-            Self::None => "none",
-        }
-    }
-}
+words!(ClientAuthentication, "client authentication", {
+    ClientSecret = "client_secret",
+    PrivateKeyJwt = "private_key_jwt",
+    None = "none",
+});
 
 /// A named set of permissions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -211,16 +206,10 @@ pub enum RoleHolder {
     Client,
 }
 
-impl RoleHolder {
-    /// As stored and sent.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::Client => "client",
-        }
-    }
-}
+words!(RoleHolder, "kind of principal", {
+    User = "user",
+    Client = "client",
+});
 
 /// A one-time token with which an agent enrols. The token itself is shown once, when it is made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]

@@ -9,6 +9,7 @@ use crate::{
     Timestamp,
     id::{AgentId, IntegrationId},
     label::Labels,
+    words::words,
 };
 
 /// A kind of outside system that we can talk to.
@@ -55,6 +56,17 @@ pub enum Category {
     Ticketing,
 }
 
+words!(Category, "category", {
+    Registry = "registry",
+    Scm = "scm",
+    Ci = "ci",
+    Vault = "vault",
+    Metrics = "metrics",
+    Notification = "notification",
+    TrafficRouter = "traffic_router",
+    Ticketing = "ticketing",
+});
+
 /// What an integration can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -70,6 +82,14 @@ pub enum Capability {
     /// Take calls from the other side.
     Webhook,
 }
+
+words!(Capability, "capability", {
+    Test = "test",
+    Discover = "discover",
+    ResolveDigest = "resolve_digest",
+    ListTags = "list_tags",
+    Webhook = "webhook",
+});
 
 /// A connection to one outside system.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -126,18 +146,12 @@ pub enum IntegrationStatus {
     Unhealthy,
 }
 
-impl IntegrationStatus {
-    /// As stored and sent.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Unknown => "unknown",
-            Self::Healthy => "healthy",
-            Self::Degraded => "degraded",
-            Self::Unhealthy => "unhealthy",
-        }
-    }
-}
+words!(IntegrationStatus, "integration status", {
+    Unknown = "unknown",
+    Healthy = "healthy",
+    Degraded = "degraded",
+    Unhealthy = "unhealthy",
+});
 
 /// What a read shows of a secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]

@@ -9,6 +9,7 @@ use crate::{
     component::RuntimePatch,
     id::{ComponentId, EnvironmentId, JobId, PromotionId, ReleaseId, UserId, VersionId},
     label::Labels,
+    words::words,
 };
 
 /// Variables by name.
@@ -87,17 +88,11 @@ pub enum ReleaseStatus {
     Deprecated,
 }
 
-impl ReleaseStatus {
-    /// As stored and sent.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Draft => "draft",
-            Self::Ready => "ready",
-            Self::Deprecated => "deprecated",
-        }
-    }
-}
+words!(ReleaseStatus, "release status", {
+    Draft = "draft",
+    Ready = "ready",
+    Deprecated = "deprecated",
+});
 
 /// One component of a release.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -215,19 +210,13 @@ pub enum EnvironmentStateStatus {
     RolledBack,
 }
 
-impl EnvironmentStateStatus {
-    /// As stored and sent.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::NotDeployed => "not_deployed",
-            Self::Pending => "pending",
-            Self::Deploying => "deploying",
-            Self::Deployed => "deployed",
-            Self::PartiallyDeployed => "partially_deployed",
-            Self::Failed => "failed",
-            Self::Superseded => "superseded",
-            Self::RolledBack => "rolled_back",
-        }
-    }
-}
+words!(EnvironmentStateStatus, "state of a release", {
+    NotDeployed = "not_deployed",
+    Pending = "pending",
+    Deploying = "deploying",
+    Deployed = "deployed",
+    PartiallyDeployed = "partially_deployed",
+    Failed = "failed",
+    Superseded = "superseded",
+    RolledBack = "rolled_back",
+});
