@@ -45,7 +45,9 @@ mod tests {
 
     use serde::{Serialize, de::DeserializeOwned};
 
-    use crate::{component, deployment, environment, evidence_packet, identity, integration, inventory, promotion, release};
+    use crate::{
+        component, deployment, environment, evidence_packet, identity, integration, inventory, promotion, release,
+    };
 
     fn same<T: Copy + PartialEq + Debug + Serialize + DeserializeOwned + FromStr>(
         all: &[T],
