@@ -54,6 +54,14 @@ impl Timestamp {
         self.micros_since(earlier).div_euclid(1_000_000)
     }
 
+    /// The date of an HTTP header such as `Retry-After` or `Last-Modified` (RFC 9110 section 5.6.7, the
+    /// form that senders must use); none for anything else.
+    #[must_use]
+    pub fn from_http_date(text: &str) -> Option<Self> {
+        let at = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text.trim()).ok()?;
+        Some(Self::from_jiff(at))
+    }
+
     pub(crate) fn to_jiff(self) -> jiff::Timestamp {
         jiff::Timestamp::from_microsecond(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
     }
@@ -133,5 +141,12 @@ mod tests {
     #[test]
     fn a_time_without_an_offset_is_refused() {
         assert!("2026-11-23T22:00:00".parse::<Timestamp>().is_err());
+    }
+
+    #[test]
+    fn the_date_of_a_header() {
+        let at = Timestamp::from_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
+        assert_eq!(at.as_seconds(), 784_111_777);
+        assert_eq!(Timestamp::from_http_date("120"), None);
     }
 }

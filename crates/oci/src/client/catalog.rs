@@ -1,0 +1,72 @@
+//! The repositories that a registry lists. Many large ones don't (Docker Hub, GHCR): then it is refused.
+
+use http::Method;
+use serde::Deserialize;
+
+use super::{Call, RegistryClient, page};
+use crate::{
+    auth::Scope,
+    error::{RegistryError, Subject},
+};
+
+/// Some repositories of a registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CatalogPage {
+    /// Their names, in the registry's order.
+    pub repositories: Vec<String>,
+    /// How to ask for more, if there may be more.
+    pub next: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Catalog {
+    #[serde(default, deserialize_with = "crate::manifest::or_default")]
+    repositories: Vec<String>,
+}
+
+/// Pages of the registry that one call reads through in search of matches.
+const MAX_PAGES: usize = 20;
+/// Repositories asked for in a page. An answer holds less than two pages, so at most 1000 names, unless
+/// the registry's own pages are longer.
+const PAGE: usize = 500;
+
+impl RegistryClient {
+    /// Repositories whose name contains `query` (ignoring case), from `cursor` (an earlier page's `next`) on.
+    /// Reads several of the registry's pages where few names match, and always whole ones.
+    pub async fn catalog(&self, cursor: Option<&str>, query: Option<&str>) -> Result<CatalogPage, RegistryError> {
+        let wanted = query.unwrap_or_default().to_lowercase();
+        if cursor.is_some_and(|cursor| cursor.len() > page::MAX_CURSOR) {
+            return Err(RegistryError::Configuration("the cursor is not one of an earlier page".to_owned()));
+        }
+        let mut found = CatalogPage { repositories: Vec::new(), next: cursor.map(str::to_owned) };
+        for _ in 0..MAX_PAGES {
+            let page = self.catalog_page(found.next.as_deref()).await?;
+            let matching = page.repositories.into_iter().filter(|name| name.to_lowercase().contains(&wanted));
+            found.repositories.extend(matching);
+            found.next = page.next;
+            if found.next.is_none() || found.repositories.len() > PAGE {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    async fn catalog_page(&self, cursor: Option<&str>) -> Result<CatalogPage, RegistryError> {
+        let inner = &self.0;
+        let mut url = inner.url("/v2/_catalog");
+        url.set_query(Some(cursor.unwrap_or(&format!("n={PAGE}"))));
+        let call = Call {
+            method: Method::GET,
+            url,
+            accept: "application/json",
+            scope: Scope::Catalog,
+            what: Subject::Catalog,
+            limit: inner.limits.page_bytes,
+        };
+        let answer = inner.fetch(&call).await?;
+        let list: Catalog = serde_json::from_slice(&answer.body)
+            .map_err(|_| inner.bad(&call.what, "something that is no list of repositories"))?;
+        let next = page::next(&answer.headers, &call.url).map_err(|problem| inner.bad(&call.what, problem))?;
+        Ok(CatalogPage { repositories: list.repositories, next })
+    }
+}
