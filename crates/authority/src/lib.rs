@@ -5,5 +5,6 @@
 //! value for the caller to store.
 
 pub mod keys;
+pub mod seal;
 pub mod secret;
 pub mod token;

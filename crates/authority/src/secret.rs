@@ -65,6 +65,10 @@ mod tests {
     never_implements!(SecretBytes, serde::Serialize);
     never_implements!(crate::keys::SigningKey, serde::Serialize);
     never_implements!(crate::keys::SigningKey, std::fmt::Display);
+    never_implements!(crate::seal::RootKey, serde::Serialize);
+    never_implements!(crate::seal::RootKey, std::fmt::Display);
+    never_implements!(crate::seal::DataKey, serde::Serialize);
+    never_implements!(crate::seal::DataKey, std::fmt::Display);
 
     #[test]
     fn a_secret_is_recognised_by_its_fingerprint_and_not_printed() {
