@@ -1,1 +1,24 @@
-//! placeholder
+//! The use cases, one folder or file a noun: authorise, load, decide in `core`, store.
+//!
+//! A mutation goes through [`mutation`]: the change, its audit event, its events and the answer under its
+//! Idempotency-Key are one transaction.
+
+pub mod caller;
+pub mod component;
+pub mod mutation;
+pub mod replace;
+
+use plimsoll_core::context::Context;
+use plimsoll_store::Store;
+
+pub use caller::Caller;
+pub use mutation::{Change, Notes, Reply};
+
+/// Everything that use cases need. Cheap to share behind an `Arc`.
+#[derive(Debug)]
+pub struct App {
+    /// The database.
+    pub store: Store,
+    /// Time, randomness and ids.
+    pub context: Context,
+}

@@ -1,0 +1,353 @@
+//! How every change is made: one transaction holds the change, its audit event, its events and the
+//! answer under its Idempotency-Key. A refusal leaves an audit event and nothing else.
+
+use std::cell::RefCell;
+
+use plimsoll_core::{
+    Digest, Error, Result, Timestamp,
+    audit::{AuditOutcome, Origin, Principal},
+    error::ErrorKind,
+    id::TypedId,
+};
+use plimsoll_protocol::operation::Effect;
+use plimsoll_store::{
+    Scope, Tx,
+    audit::{self, AuditEntry},
+    event::{self, NewEvent},
+    idempotency::{self, IdempotencyKey, Reserved, StoredAnswer},
+};
+use serde::Serialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{App, Caller};
+
+/// The largest answer that is kept whole under an Idempotency-Key.
+const KEPT: usize = 64 * 1024;
+
+/// How a change is answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// 200.
+    Done,
+    /// 201 with the new resource's path below `/api/v1`.
+    Created(String),
+    /// 204.
+    Gone,
+}
+
+/// A decided change: what is answered and what the trail says of it.
+#[derive(Clone, Debug)]
+pub struct Change<T> {
+    /// The answer.
+    pub value: T,
+    /// How it is answered.
+    pub outcome: Outcome,
+    /// The kind of resource, for the trail.
+    pub resource_type: &'static str,
+    /// Which one.
+    pub resource_id: String,
+    /// The change as a merge patch, secrets redacted.
+    pub patch: Option<Value>,
+    /// For `ETag`.
+    pub revision: Option<i64>,
+}
+
+impl<T: Serialize> Change<T> {
+    /// Something new; the patch is the whole of it.
+    pub fn created(path: &str, resource_type: &'static str, id: impl TypedId, value: T) -> Result<Self> {
+        let patch = serde_json::to_value(&value)
+            .map_err(|cause| Error::internal_defect(format!("an answer is not JSON: {cause}")))?;
+        Ok(Self {
+            outcome: Outcome::Created(format!("/api/v1/{path}/{}", id.uuid())),
+            resource_type,
+            resource_id: id.uuid().to_string(),
+            revision: patch.get("revision").and_then(Value::as_i64),
+            patch: Some(patch),
+            value,
+        })
+    }
+
+    /// Something changed.
+    pub fn done(resource_type: &'static str, id: impl TypedId, before: &Value, value: T) -> Result<Self> {
+        let after = serde_json::to_value(&value)
+            .map_err(|cause| Error::internal_defect(format!("an answer is not JSON: {cause}")))?;
+        Ok(Self {
+            outcome: Outcome::Done,
+            resource_type,
+            resource_id: id.uuid().to_string(),
+            patch: Some(plimsoll_core::audit::merge_patch(before, &after)),
+            revision: after.get("revision").and_then(Value::as_i64),
+            value,
+        })
+    }
+
+    /// Another patch than the answer itself, where the answer shows a secret or says more than changed.
+    #[must_use]
+    pub fn with_patch(mut self, patch: Option<Value>) -> Self {
+        self.patch = patch;
+        self
+    }
+}
+
+impl Change<()> {
+    /// Something removed.
+    pub fn gone(resource_type: &'static str, id: impl TypedId) -> Self {
+        Self {
+            value: (),
+            outcome: Outcome::Gone,
+            resource_type,
+            resource_id: id.uuid().to_string(),
+            patch: None,
+            revision: None,
+        }
+    }
+}
+
+/// The answer to a mutation: JSON bytes that were committed with the change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// Status, data and `Location`.
+    pub answer: StoredAnswer,
+    /// For `ETag`.
+    pub revision: Option<i64>,
+    /// Whether it is the stored answer of an earlier call.
+    pub replayed: bool,
+}
+
+/// What a deciding closure notes besides its own rows: ids, events and further audit lines. Made anew for
+/// each run of the closure, so that a repeated run gives the same ids.
+#[derive(Debug)]
+pub struct Notes {
+    seed: u128,
+    drawn: RefCell<u64>,
+    at: Timestamp,
+    events: Vec<NewEvent>,
+    audits: Vec<AuditEntry>,
+}
+
+impl Notes {
+    fn new(seed: Uuid, at: Timestamp) -> Self {
+        Self { seed: seed.as_u128(), drawn: RefCell::new(0), at, events: Vec::new(), audits: Vec::new() }
+    }
+
+    /// The next id. All ids of one change differ in their last bits alone.
+    pub fn id<I: TypedId>(&self) -> I {
+        let mut drawn = self.drawn.borrow_mut();
+        *drawn += 1;
+        let low = (self.seed as u64).wrapping_add(*drawn);
+        // Variant bits of RFC 9562 stay as they were.
+        let low = (low & 0x3fff_ffff_ffff_ffff) | 0x8000_0000_0000_0000;
+        I::from_uuid(Uuid::from_u128((self.seed & !u128::from(u64::MAX)) | u128::from(low)))
+    }
+
+    /// The instant of the change.
+    pub const fn now(&self) -> Timestamp {
+        self.at
+    }
+
+    /// Notes an event of `topic`'s resource; `parent` is whose stream carries it too.
+    pub fn event(
+        &mut self,
+        topic: &'static str,
+        id: impl TypedId,
+        parent: Option<Uuid>,
+        kind: &'static str,
+        data: Value,
+    ) {
+        let event = NewEvent {
+            id: self.id(),
+            at: self.at,
+            topic,
+            resource_id: id.uuid().to_string(),
+            parent_id: parent.map(|id| id.to_string()),
+            kind,
+            data,
+        };
+        self.events.push(event);
+    }
+
+    /// Notes a further line for the trail, where one call changes several resources.
+    pub fn audit(
+        &mut self,
+        action: &'static str,
+        resource_type: &'static str,
+        id: impl TypedId,
+        change: Option<Value>,
+    ) {
+        let entry = AuditEntry {
+            id: self.id(),
+            at: self.at,
+            action,
+            resource_type,
+            resource_id: Some(id.uuid().to_string()),
+            outcome: AuditOutcome::Succeeded,
+            error_code: None,
+            change,
+        };
+        self.audits.push(entry);
+    }
+
+    fn write(self, tx: &mut Tx<'_>, principal: &Principal, origin: &Origin) -> Result<()> {
+        for entry in self.audits {
+            audit::append(tx, principal, origin, entry)?;
+        }
+        for event in &self.events {
+            event::append(tx, event)?;
+        }
+        Ok(())
+    }
+}
+
+impl App {
+    /// Makes a change. `decide` loads, decides and writes; it may run more than once.
+    pub async fn mutate<T: Serialize + 'static>(
+        &self,
+        caller: &Caller,
+        decide: impl Fn(&mut Tx<'_>, &mut Notes) -> Result<Change<T>> + Send + 'static,
+    ) -> Result<Reply> {
+        self.mutate_reserved(caller, None, decide).await
+    }
+
+    /// Like [`App::mutate`], for an operation that reserved its key with [`App::reserve`] before it called
+    /// outside.
+    pub async fn mutate_reserved<T: Serialize + 'static>(
+        &self,
+        caller: &Caller,
+        reserved: Option<IdempotencyKey>,
+        decide: impl Fn(&mut Tx<'_>, &mut Notes) -> Result<Change<T>> + Send + 'static,
+    ) -> Result<Reply> {
+        let (seed, now) = (self.context.uuid(), caller.now);
+        let owned = caller.clone();
+        let key = if reserved.is_some() { None } else { caller.idempotency.clone() };
+        let reserved_too = reserved.clone();
+        let result = self
+            .store
+            .write(caller.scope(), caller.operation.as_str(), move |tx| {
+                if let Some(key) = &key
+                    && let Reserved::Answered(answer) = idempotency::reserve(tx, key, now, None)?
+                {
+                    return Ok(Reply { answer, revision: None, replayed: true });
+                }
+                let mut notes = Notes::new(seed, now);
+                let change = decide(tx, &mut notes)?;
+                let reply = commit(tx, &owned, notes, change)?;
+                if let Some(key) = key.as_ref().or(reserved.as_ref()) {
+                    idempotency::store(tx, key, &kept(&reply.answer))?;
+                }
+                Ok(reply)
+            })
+            .await;
+        if let Err(error) = &result {
+            self.after_refusal(caller, error, reserved_too).await?;
+        }
+        result
+    }
+
+    /// Reserves the call's Idempotency-Key before it calls outside. `Some(reply)` is the stored answer of
+    /// an earlier call.
+    pub async fn reserve(&self, caller: &Caller, lease_seconds: i64) -> Result<Option<Reply>> {
+        let Some(key) = caller.idempotency.clone() else { return Ok(None) };
+        let now = caller.now;
+        self.store
+            .write(caller.scope(), "idempotency_reserve", move |tx| {
+                match idempotency::reserve(tx, &key, now, Some(now.plus_seconds(lease_seconds)))? {
+                    Reserved::New => Ok(None),
+                    Reserved::Answered(answer) => Ok(Some(Reply { answer, revision: None, replayed: true })),
+                }
+            })
+            .await
+    }
+
+    /// Makes a change on the server's own behalf: a reconciler, a sweeper, first start.
+    pub async fn act<T: Send + 'static>(
+        &self,
+        principal: &Principal,
+        operation: &'static str,
+        decide: impl Fn(&mut Tx<'_>, &mut Notes) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (seed, now) = (self.context.uuid(), self.context.now());
+        let owned = principal.clone();
+        self.store
+            .write(Scope::Tenant(principal.tenant), operation, move |tx| {
+                let mut notes = Notes::new(seed, now);
+                let value = decide(tx, &mut notes)?;
+                notes.write(tx, &owned, &Origin::default())?;
+                Ok(value)
+            })
+            .await
+    }
+
+    /// Writes the audit event of a refused attempt, and frees a reserved key.
+    pub async fn after_refusal(&self, caller: &Caller, error: &Error, reserved: Option<IdempotencyKey>) -> Result<()> {
+        let audited = is_audited(error.kind()) && caller.operation.operation().effect == Effect::Mutation;
+        if !audited && reserved.is_none() {
+            return Ok(());
+        }
+        let entry = audited.then(|| AuditEntry {
+            id: self.context.id(),
+            at: caller.now,
+            action: caller.operation.as_str(),
+            resource_type: caller.operation.operation().tag(),
+            resource_id: None,
+            outcome: AuditOutcome::Refused,
+            error_code: Some(error.code().as_str().to_owned()),
+            change: None,
+        });
+        let (principal, origin) = (caller.principal.clone(), caller.origin.clone());
+        self.store
+            .write(caller.scope(), "audit_refusal", move |tx| {
+                if let Some(entry) = &entry {
+                    audit::append(tx, &principal, &origin, entry.clone())?;
+                }
+                if let Some(key) = &reserved {
+                    idempotency::release(tx, key)?;
+                }
+                Ok(())
+            })
+            .await
+    }
+}
+
+const fn is_audited(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Forbidden | ErrorKind::Conflict | ErrorKind::Unprocessable)
+}
+
+fn commit<T: Serialize>(tx: &mut Tx<'_>, caller: &Caller, notes: Notes, change: Change<T>) -> Result<Reply> {
+    let entry = AuditEntry {
+        id: notes.id(),
+        at: notes.at,
+        action: caller.operation.as_str(),
+        resource_type: change.resource_type,
+        resource_id: Some(change.resource_id),
+        outcome: AuditOutcome::Succeeded,
+        error_code: None,
+        change: change.patch,
+    };
+    audit::append(tx, &caller.principal, &caller.origin, entry)?;
+    notes.write(tx, &caller.principal, &caller.origin)?;
+    let (status, location, body) = match change.outcome {
+        Outcome::Done => (200, None, true),
+        Outcome::Created(location) => (201, Some(location), true),
+        Outcome::Gone => (204, None, false),
+    };
+    let answer = if body {
+        serde_json::to_vec(&change.value)
+            .map_err(|cause| Error::internal_defect(format!("an answer is not JSON: {cause}")))?
+    } else {
+        Vec::new()
+    };
+    Ok(Reply { answer: StoredAnswer { status, answer, location }, revision: change.revision, replayed: false })
+}
+
+/// A large answer is kept as a reference to the resource that it shows.
+fn kept(answer: &StoredAnswer) -> StoredAnswer {
+    if answer.answer.len() <= KEPT {
+        return answer.clone();
+    }
+    let reference = serde_json::json!({
+        "location": answer.location,
+        "digest": Digest::of(&answer.answer),
+    });
+    StoredAnswer { answer: reference.to_string().into_bytes(), ..answer.clone() }
+}

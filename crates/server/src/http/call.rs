@@ -1,0 +1,134 @@
+//! One call on its way to a handler.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use plimsoll_app::{Caller, replace::Replace};
+use plimsoll_core::{Error, ErrorCode, Result, ValidationError, id::TypedId};
+use plimsoll_store::resource::{ListQuery, Page, Resource};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::state::Server;
+
+/// What a handler works with: everything is checked but what needs the database.
+pub(crate) struct Call {
+    /// The server.
+    pub(crate) server: Arc<Server>,
+    /// Who calls.
+    pub(crate) caller: Caller,
+    /// Path parameters by name.
+    pub(crate) path: Vec<(String, String)>,
+    /// The raw query.
+    pub(crate) query: Vec<(String, String)>,
+    /// The body, checked against its schema; `Null` without one.
+    pub(crate) body: Value,
+    /// Read-only fields that a PUT sent along.
+    pub(crate) read_only: Map<String, Value>,
+    /// The body's bytes.
+    #[expect(dead_code, reason = "hooks verify signatures over them")]
+    pub(crate) raw: Bytes,
+    /// For streams: the connection to upgrade.
+    pub(crate) upgrade: Option<axum::extract::ws::WebSocketUpgrade>,
+    /// The `Range` header.
+    pub(crate) range: Option<String>,
+}
+
+impl Call {
+    /// The id in the path. A malformed one names nothing: 404, as for one that is absent.
+    pub(crate) fn id<I: TypedId>(&self, name: &str) -> Result<I> {
+        let text = self.segment(name)?;
+        text.parse().map_err(|_| Error::new(ErrorCode::NotFound, format!("there is no {} with id {text:?}", I::NOUN)))
+    }
+
+    /// A path parameter that is no id.
+    pub(crate) fn segment(&self, name: &str) -> Result<&str> {
+        self.path
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+            .ok_or_else(|| Error::internal_defect(format!("the path has no {{{name}}}")))
+    }
+
+    /// A query parameter.
+    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
+        self.query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// A query parameter of another type than text.
+    pub(crate) fn parsed<T: std::str::FromStr>(&self, name: &str, wanted: &str) -> Result<Option<T>> {
+        self.parameter(name)
+            .map(|text| {
+                text.parse()
+                    .map_err(|_| Error::field(name, "type", format!("{text:?} does not fit: expected {wanted}")))
+            })
+            .transpose()
+    }
+
+    /// The body, with the rules of its type.
+    pub(crate) fn body<T: DeserializeOwned + garde::Validate<Context = ()>>(&mut self) -> Result<T> {
+        let body: T = serde_json::from_value(self.body.take())
+            .map_err(|cause| Error::field("", "type", format!("the body does not fit: {cause}")))?;
+        check(&body)?;
+        Ok(body)
+    }
+
+    /// The body of a PUT.
+    pub(crate) fn replace<T: DeserializeOwned + garde::Validate<Context = ()>>(&mut self) -> Result<Replace<T>> {
+        Ok(Replace { body: self.body()?, read_only: std::mem::take(&mut self.read_only) })
+    }
+
+    /// The parameters of a list of `R`.
+    pub(crate) fn list<R: Resource>(&self, default_sort: &str) -> Result<ListQuery> {
+        ListQuery::new(&R::TABLE, &self.page()?, default_sort)
+    }
+
+    /// The raw parameters of a list. Unknown ones are refused: a misspelt filter must not list everything.
+    fn page(&self) -> Result<Page> {
+        let wrong: Vec<ValidationError> = self
+            .query
+            .iter()
+            .filter(|(name, _)| !["page", "pageSize", "sort", "filter", "deleted"].contains(&name.as_str()))
+            .map(|(name, _)| {
+                ValidationError::new(name, "unknown_parameter", "lists take page, pageSize, sort, filter and deleted")
+            })
+            .collect();
+        if !wrong.is_empty() {
+            return Err(Error::invalid(wrong));
+        }
+        Ok(Page {
+            page: self.parsed("page", "a whole number")?,
+            page_size: self.parsed("pageSize", "a whole number")?,
+            sort: self.parameter("sort").map(str::to_owned),
+            filter: self.parameter("filter").map(str::to_owned),
+            deleted: self.parsed("deleted", "true or false")?.unwrap_or(false),
+        })
+    }
+}
+
+/// Runs garde's rules; every wrong field is named.
+pub(crate) fn check<T: garde::Validate<Context = ()>>(body: &T) -> Result<()> {
+    let Err(report) = body.validate() else { return Ok(()) };
+    let wrong = report
+        .iter()
+        .map(|(path, error)| ValidationError::new(camel(&path.to_string()), "rule", error.message()))
+        .collect();
+    Err(Error::invalid(wrong))
+}
+
+/// garde speaks of Rust's fields (`display_name`), the API of its own (`displayName`).
+fn camel(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    let mut raise = false;
+    for one in path.chars() {
+        match one {
+            '_' => raise = true,
+            other if raise => {
+                out.extend(other.to_uppercase());
+                raise = false;
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}

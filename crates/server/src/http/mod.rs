@@ -1,0 +1,93 @@
+//! HTTP: the only room that knows axum.
+
+pub(crate) mod answer;
+pub(crate) mod call;
+mod component;
+pub(crate) mod openapi;
+pub(crate) mod pipeline;
+pub(crate) mod rate;
+pub(crate) mod route;
+mod routes;
+pub(crate) mod schema;
+mod status;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{RawPathParams, Request},
+    response::Response,
+    routing::{MethodFilter, MethodRouter, get},
+};
+use plimsoll_core::{Error, ErrorCode, Result};
+use plimsoll_protocol::operation::Method;
+
+use crate::state::Server;
+
+/// The public router: the operations that are built, the OpenAPI document, health; unknown paths and
+/// methods in the envelope.
+pub(crate) fn router(server: &Arc<Server>) -> Result<Router> {
+    let routes: Vec<Arc<route::Route>> = routes::all()?.into_iter().map(Arc::new).collect();
+    let document = serde_json::to_vec_pretty(&openapi::document(&routes))
+        .map_err(|cause| Error::internal_defect(format!("the OpenAPI document is not JSON: {cause}")))?;
+    let mut by_path: BTreeMap<String, MethodRouter> = BTreeMap::new();
+    for route in routes {
+        let path = route.operation.full_path();
+        let methods = by_path.remove(&path).unwrap_or_else(|| unknown_method(server));
+        by_path.insert(path, attach(methods, server, route));
+    }
+    let mut router = Router::new();
+    for (path, methods) in by_path {
+        router = router.route(&path, methods);
+    }
+    let (alive, ready) = (Arc::clone(server), Arc::clone(server));
+    router = router
+        .route("/openapi.json", get(move || std::future::ready(json_file(document.clone()))))
+        .route("/healthz", get(move || crate::health::alive(Arc::clone(&alive))))
+        .route("/readyz", get(move || crate::health::ready(Arc::clone(&ready))));
+    let unknown = Arc::clone(server);
+    Ok(router.fallback(move |request: Request| {
+        let error = Error::new(
+            ErrorCode::UnknownPath,
+            format!("there is no {}; /openapi.json lists what there is", request.uri().path()),
+        );
+        std::future::ready(refuse(&unknown, &request, &error))
+    }))
+}
+
+fn attach(methods: MethodRouter, server: &Arc<Server>, route: Arc<route::Route>) -> MethodRouter {
+    let filter = match route.operation.method {
+        Method::Get | Method::WebSocket => MethodFilter::GET,
+        Method::Post => MethodFilter::POST,
+        Method::Put => MethodFilter::PUT,
+        Method::Delete => MethodFilter::DELETE,
+    };
+    let server = Arc::clone(server);
+    methods.on(filter, move |params: RawPathParams, request: Request<Body>| {
+        let path = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        pipeline::run(Arc::clone(&server), Arc::clone(&route), path, request)
+    })
+}
+
+fn unknown_method(server: &Arc<Server>) -> MethodRouter {
+    let server = Arc::clone(server);
+    MethodRouter::new().fallback(move |request: Request| {
+        let error = Error::new(
+            ErrorCode::MethodNotAllowed,
+            format!("{} is not offered at {}; /openapi.json lists what is", request.method(), request.uri().path()),
+        );
+        std::future::ready(refuse(&server, &request, &error))
+    })
+}
+
+fn refuse(server: &Server, request: &Request, error: &Error) -> Response {
+    let origin = pipeline::origin(server, request);
+    pipeline::finish(answer::refuse(error, &origin.request_id, server.app.context.now()), &origin.request_id)
+}
+
+fn json_file(bytes: Vec<u8>) -> Response {
+    let mut response = Response::new(Body::from(bytes));
+    response.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+    response
+}

@@ -1,0 +1,265 @@
+//! What every call goes through, in this order: request id, token, rate limit, permission, body, handler,
+//! envelope. Nothing here knows an operation; everything comes from the operation table.
+
+use std::{net::IpAddr, sync::Arc};
+
+use axum::{
+    body::Body,
+    extract::{FromRequestParts, ws::WebSocketUpgrade},
+    response::Response,
+};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use plimsoll_app::Caller;
+use plimsoll_core::{
+    Digest, Error, ErrorCode, Result, Timestamp, ValidationError,
+    audit::{Origin, Principal},
+    json::parse_strict,
+    permission::denied,
+    rate::{Quota, Tier, Verdict},
+};
+use plimsoll_protocol::operation::{Effect, Idempotency, Method};
+use plimsoll_store::idempotency::IdempotencyKey;
+use serde_json::{Map, Value};
+
+use super::{
+    answer,
+    call::Call,
+    rate::{self, Class, Payer},
+    route::Route,
+};
+use crate::state::Server;
+
+/// The largest body; artifacts aside.
+const BODY: usize = 1024 * 1024;
+/// The deepest JSON.
+const DEPTH: usize = 64;
+
+/// The peer's address, put into the request by the listener.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) IpAddr);
+
+/// Serves one call of `route`.
+pub(crate) async fn run(
+    server: Arc<Server>,
+    route: Arc<Route>,
+    path: Vec<(String, String)>,
+    request: Request<Body>,
+) -> Response {
+    let now = server.app.context.now();
+    let origin = origin(&server, &request);
+    let request_id = origin.request_id.clone();
+    let mut limited = None;
+    let outcome = Box::pin(serve(&server, &route, path, request, origin, now, &mut limited)).await;
+    let ended = server.app.context.now();
+    let mut response = match outcome.and_then(|answer| answer::envelop(answer, &request_id, ended)) {
+        Ok(response) => response,
+        Err(error) => answer::refuse(&error, &request_id, ended),
+    };
+    if let Some((verdict, quota)) = limited {
+        rate::headers(&verdict, quota, response.headers_mut());
+    }
+    tracing::info!(
+        operation = route.operation.id.as_str(),
+        request_id,
+        status = response.status().as_u16(),
+        micros = ended.micros_since(now),
+        "served"
+    );
+    finish(response, &request_id)
+}
+
+/// Headers that every answer carries, those of unknown paths too.
+pub(crate) fn finish(mut response: Response, request_id: &str) -> Response {
+    if let Ok(value) = HeaderValue::from_str(request_id) {
+        response.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
+    }
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// Where a request comes from. Its id is the client's if it is sane.
+pub(crate) fn origin<B>(server: &Server, request: &Request<B>) -> Origin {
+    let sane = |text: &&str| {
+        (1..=128).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+    };
+    let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    Origin {
+        request_id: text("x-request-id")
+            .filter(sane)
+            .map_or_else(|| server.app.context.uuid().to_string(), str::to_owned),
+        address: request.extensions().get::<Peer>().map(|peer| peer.0.to_string()),
+        user_agent: text("user-agent").map(|text| text.chars().take(256).collect()),
+    }
+}
+
+type Spent = Option<(Verdict, Quota)>;
+
+async fn serve(
+    server: &Arc<Server>,
+    route: &Route,
+    path: Vec<(String, String)>,
+    request: Request<Body>,
+    origin: Origin,
+    now: Timestamp,
+    limited: &mut Spent,
+) -> Result<answer::Answer> {
+    let principal = match server.authenticate(request.headers(), route.operation, now).await {
+        Ok(principal) => principal,
+        Err(error) => {
+            limit(
+                server,
+                Payer::Address(origin.address.clone().unwrap_or_default()),
+                Tier::Standard.quota(),
+                now,
+                limited,
+            )?;
+            return Err(error);
+        }
+    };
+    let class = Class::of(route.operation.rate);
+    let quota = class.quota(server.quota(principal.tenant));
+    limit(server, Payer::Principal(principal.id, class), quota, now, limited)?;
+
+    let (mut parts, body) = request.into_parts();
+    let query = query(parts.uri.query())?;
+    let mut caller = Caller {
+        if_match: if_match(&parts.headers)?,
+        idempotency: None,
+        operation: route.operation.id,
+        principal,
+        origin,
+        now,
+    };
+    permitted(server, route, &caller).await?;
+    if route.operation.effect == Effect::Mutation {
+        server.gate.check_mutation(now)?;
+    }
+    let raw = read(body).await?;
+    caller.idempotency = idempotency(route, &parts.headers, parts.uri.path(), &caller.principal, &raw)?;
+    let (body, read_only) = check_body(route, &parts.headers, &raw)?;
+    let range = parts.headers.get(header::RANGE).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let upgrade = if route.operation.method == Method::WebSocket {
+        let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &()).await;
+        Some(upgrade.map_err(|_| {
+            Error::new(ErrorCode::ValidationFailed, "this is a stream: open it as a WebSocket (RFC 6455)")
+        })?)
+    } else {
+        None
+    };
+    let call = Call { server: Arc::clone(server), caller, path, query, body, read_only, raw, upgrade, range };
+    (route.handler)(call).await
+}
+
+fn limit(server: &Server, payer: Payer, quota: Quota, now: Timestamp, limited: &mut Spent) -> Result<()> {
+    let verdict = server.limiter.take(payer, quota, now);
+    *limited = Some((verdict, quota));
+    if verdict.allowed { Ok(()) } else { Err(rate::refusal(&verdict)) }
+}
+
+/// The check at the door: the permission is held somewhere. Where matters is known later.
+async fn permitted(server: &Server, route: &Route, caller: &Caller) -> Result<()> {
+    let permission = route.operation.permission;
+    if caller.principal.grants.somewhere(permission) {
+        return Ok(());
+    }
+    let error = denied(permission, None);
+    server.app.after_refusal(caller, &error, None).await?;
+    Err(error)
+}
+
+async fn read(body: Body) -> Result<Bytes> {
+    match Limited::new(body, BODY).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(cause) if cause.is::<LengthLimitError>() => {
+            Err(Error::new(ErrorCode::BodyTooLarge, format!("the body is larger than {BODY} bytes")))
+        }
+        Err(cause) => {
+            Err(Error::new(ErrorCode::MalformedJson, "the body did not arrive whole").internal(cause.to_string()))
+        }
+    }
+}
+
+fn query(raw: Option<&str>) -> Result<Vec<(String, String)>> {
+    let raw = raw.unwrap_or_default();
+    let pairs: Vec<(String, String)> = url::form_urlencoded::parse(raw.as_bytes()).into_owned().collect();
+    for (index, (name, _)) in pairs.iter().enumerate() {
+        if pairs[..index].iter().any(|(earlier, _)| earlier == name) {
+            return Err(Error::field(name, "duplicate", "this parameter is given twice"));
+        }
+    }
+    Ok(pairs)
+}
+
+fn if_match(headers: &HeaderMap) -> Result<Option<i64>> {
+    let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default();
+    if text == "*" {
+        return Ok(None);
+    }
+    let revision = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).and_then(|text| text.parse().ok());
+    revision.map(Some).ok_or_else(|| {
+        Error::field("If-Match", "format", "give the revision as the ETag has it, in quotes, such as \"3\"")
+    })
+}
+
+fn idempotency(
+    route: &Route,
+    headers: &HeaderMap,
+    path: &str,
+    principal: &Principal,
+    body: &[u8],
+) -> Result<Option<IdempotencyKey>> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    if route.operation.idempotency == Idempotency::None {
+        return Ok(None);
+    }
+    let key = value.to_str().unwrap_or_default();
+    if key.is_empty() || key.len() > 255 || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Error::field("Idempotency-Key", "format", "must be 1 to 255 visible ASCII characters"));
+    }
+    Ok(Some(IdempotencyKey {
+        principal: principal.id,
+        method: route.operation.method.as_str(),
+        path: path.to_owned(),
+        key: key.to_owned(),
+        body: Digest::of(body),
+    }))
+}
+
+fn check_body(route: &Route, headers: &HeaderMap, raw: &Bytes) -> Result<(Value, Map<String, Value>)> {
+    let Some((_, schema)) = &route.body else {
+        if raw.is_empty() || raw.as_ref() == b"{}" {
+            return Ok((Value::Null, Map::new()));
+        }
+        return Err(Error::field("", "unexpected_body", "this operation takes no body"));
+    };
+    if raw.is_empty() && !route.body_required {
+        return Ok((Value::Object(Map::new()), Map::new()));
+    }
+    let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = media.split(';').next().unwrap_or_default().trim();
+    if !essence.eq_ignore_ascii_case("application/json") {
+        return Err(Error::new(ErrorCode::UnsupportedMediaType, "send the body as Content-Type: application/json"));
+    }
+    let mut body = parse_strict(raw, DEPTH)?;
+    let mut read_only = Map::new();
+    if route.operation.method == Method::Put
+        && let Value::Object(map) = &mut body
+        && let super::route::AnswerShape::One(answer) = &route.answer
+    {
+        // A GET's answer can be changed and PUT back: what can only be read is compared later.
+        let known = super::openapi::property_names(&route.schemas, answer);
+        let names: Vec<String> =
+            map.keys().filter(|name| !schema.has_field(name) && known.contains(*name)).cloned().collect();
+        for name in names {
+            if let Some(value) = map.remove(&name) {
+                read_only.insert(name, value);
+            }
+        }
+    }
+    let wrong: Vec<ValidationError> = schema.check(&body);
+    if wrong.is_empty() { Ok((body, read_only)) } else { Err(Error::invalid(wrong)) }
+}

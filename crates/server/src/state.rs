@@ -1,0 +1,84 @@
+//! What every request shares.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock, atomic::AtomicBool},
+};
+
+use http::{HeaderMap, header};
+use plimsoll_app::App;
+use plimsoll_authority::token::{Admission, TokenGate, VerifiedToken};
+use plimsoll_core::{
+    Error, ErrorCode, Result, Timestamp,
+    audit::Principal,
+    id::TenantId,
+    rate::{Quota, Tier},
+};
+use plimsoll_protocol::operation::{Method, Operation};
+
+use crate::http::rate::Limiter;
+
+/// The server's shared state.
+pub(crate) struct Server {
+    /// The use cases.
+    pub(crate) app: Arc<App>,
+    /// The door for tokens.
+    pub(crate) gate: Arc<TokenGate>,
+    /// The rate limits of this replica.
+    pub(crate) limiter: Limiter,
+    /// Each tenant's tier, renewed with the revocations.
+    pub(crate) tiers: RwLock<HashMap<TenantId, Tier>>,
+    /// Set when the server is told to stop.
+    pub(crate) draining: AtomicBool,
+}
+
+impl Server {
+    /// The quota of a tenant's tier.
+    pub(crate) fn quota(&self, tenant: TenantId) -> Quota {
+        let tiers = self.tiers.read().unwrap_or_else(PoisonError::into_inner);
+        tiers.get(&tenant).copied().unwrap_or(Tier::Standard).quota()
+    }
+
+    /// Who calls, by the bearer token; of a stream also by subprotocol.
+    pub(crate) async fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        operation: &Operation,
+        now: Timestamp,
+    ) -> Result<Principal> {
+        let token = match bearer(headers) {
+            Some(token) => token,
+            None if operation.method == Method::WebSocket => subprotocol(headers).ok_or_else(missing)?,
+            None => return Err(missing()),
+        };
+        let verified = self.verified(token, now).await?;
+        Ok(verified.principal.clone())
+    }
+
+    /// Verifies a token; limited grants that did not fit in it are looked up.
+    pub(crate) async fn verified(&self, token: &str, now: Timestamp) -> Result<Arc<VerifiedToken>> {
+        match self.gate.admit(token, now)? {
+            Admission::Ready(token) => Ok(token),
+            Admission::NeedsGrants { .. } => Err(Error::new(
+                ErrorCode::TokenStale,
+                "the token leaves out limited grants; fetch one with a narrower scope",
+            )),
+        }
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// Browsers can't set `Authorization` on a WebSocket; they offer `plimsoll.v1` and `bearer.<token>`.
+fn subprotocol(headers: &HeaderMap) -> Option<&str> {
+    let offered = headers.get(header::SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?;
+    offered.split(',').find_map(|one| one.trim().strip_prefix("bearer."))
+}
+
+fn missing() -> Error {
+    Error::new(ErrorCode::Unauthenticated, "send a bearer token: Authorization: Bearer <token>")
+}
