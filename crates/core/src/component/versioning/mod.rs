@@ -1,4 +1,14 @@
-//! How tags become versions.
+//! How tags become versions: schemes, their order, constraints, and the latest of many.
+
+mod constraint;
+mod latest;
+mod reader;
+mod version;
+
+pub use constraint::Constraint;
+pub use latest::{Channels, Choice, Wanted, latest, no_matching_version};
+pub use reader::{Reader, Refusal};
+pub use version::{Bump, Version};
 
 use garde::Validate;
 use serde::{Deserialize, Serialize};
