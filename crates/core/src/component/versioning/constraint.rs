@@ -41,8 +41,16 @@ impl Constraint {
             _ => text.split(',').map(|one| plain(one.trim(), reader)).collect::<Result<_, _>>().map(Kind::Plain),
         };
         kind.map(Self).map_err(|reason| {
-            let examples = if reader.is_semver() { "~2.4, ^1, 2.4.1 or \">=1.2, <2\"" } else { "*, a version, or \">=2026.04, <2026.10\"" };
-            Error::field(field, "constraint", format!("{text:?} is not a constraint ({reason}); give one such as {examples}"))
+            let examples = if reader.is_semver() {
+                "~2.4, ^1, 2.4.1 or \">=1.2, <2\""
+            } else {
+                "*, a version, or \">=2026.04, <2026.10\""
+            };
+            Error::field(
+                field,
+                "constraint",
+                format!("{text:?} is not a constraint ({reason}); give one such as {examples}"),
+            )
         })
     }
 
@@ -76,7 +84,8 @@ fn semantic(text: &str) -> Result<Kind, String> {
         let one = one.trim();
         let (op, version) = one.split_at(one.find(|c: char| c.is_ascii_digit() || c == 'v').unwrap_or(0));
         let version = version.strip_prefix('v').unwrap_or(version);
-        let exact = op.is_empty() && version.starts_with(|c: char| c.is_ascii_digit()) && !version.contains(['*', 'x', 'X']);
+        let exact =
+            op.is_empty() && version.starts_with(|c: char| c.is_ascii_digit()) && !version.contains(['*', 'x', 'X']);
         if exact { format!("={version}") } else { format!("{op}{version}") }
     };
     let spelled = text.split(',').map(part).collect::<Vec<_>>().join(",");
@@ -119,7 +128,8 @@ fn plain(text: &str, reader: &Reader) -> Result<(PlainOp, Version), String> {
     if text.starts_with(['~', '^']) {
         return Err("~ and ^ need semantic versions".to_owned());
     }
-    let version = reader.parse(rest.trim()).ok_or_else(|| format!("{:?} is not a version of this component", rest.trim()))?;
+    let version =
+        reader.parse(rest.trim()).ok_or_else(|| format!("{:?} is not a version of this component", rest.trim()))?;
     Ok((op, version))
 }
 

@@ -75,7 +75,9 @@ pub fn latest<'a>(
     let mut fitting: Vec<(Version, &ComponentVersion)> = Vec::new();
     for candidate in versions {
         known += 1;
-        let Some(version) = reader.parse(&candidate.tag).filter(|_| candidate.superseded_at.is_none()) else { continue };
+        let Some(version) = reader.parse(&candidate.tag).filter(|_| candidate.superseded_at.is_none()) else {
+            continue;
+        };
         let in_channel = wanted.channel.is_none_or(|channel| channels.of(&candidate.tag, &version) == channel);
         let prerelease = wanted.prerelease || wanted.channel.is_some();
         if in_channel && wanted.constraint.allows(&version, prerelease) {
@@ -83,13 +85,11 @@ pub fn latest<'a>(
         }
     }
     let count = fitting.len();
-    let rank = |version: &Version, one: &ComponentVersion| (version.sort_key(), one.discovered_at, one.tag.len(), one.id);
+    let rank =
+        |version: &Version, one: &ComponentVersion| (version.sort_key(), one.discovered_at, one.tag.len(), one.id);
     let (_, best) = fitting.into_iter().max_by_key(|(version, one)| rank(version, one))?;
     let place = wanted.channel.map(|channel| format!(" of channel {channel}")).unwrap_or_default();
-    Some(Choice {
-        version: best,
-        reason: format!("the latest{place} of {count} that fit, of {known} known versions"),
-    })
+    Some(Choice { version: best, reason: format!("the latest{place} of {count} that fit, of {known} known versions") })
 }
 
 /// The error for components without a fitting version; it names all of them with their constraints.

@@ -114,8 +114,7 @@ impl Reader {
     }
 }
 
-const NUMBERS: [Bump; MOST_DATE_PARTS] =
-    [Bump::Major, Bump::Minor, Bump::Patch, Bump::Patch, Bump::Patch, Bump::Patch];
+const NUMBERS: [Bump; MOST_DATE_PARTS] = [Bump::Major, Bump::Minor, Bump::Patch, Bump::Patch, Bump::Patch, Bump::Patch];
 
 fn semantic(text: &str) -> Option<Version> {
     let bare = text.strip_prefix('v').unwrap_or(text);
@@ -149,7 +148,8 @@ fn date(text: &str) -> Option<Version> {
             return None;
         }
         parts.push(digits);
-        let next = after.strip_prefix(['.', '-', '_']).filter(|next| next.starts_with(|one: char| one.is_ascii_digit()));
+        let next =
+            after.strip_prefix(['.', '-', '_']).filter(|next| next.starts_with(|one: char| one.is_ascii_digit()));
         match next {
             Some(next) => rest = next,
             None => {
@@ -179,10 +179,10 @@ fn year(digits: &str) -> Option<String> {
     match digits.len() {
         2 => Some(format!("20{digits}")),
         4 => within(digits, 1970..=2999).then(|| digits.to_owned()),
-        8 | 12 | 14 => (within(&digits[..4], 1970..=2999)
-            && within(&digits[4..6], 1..=12)
-            && within(&digits[6..8], 1..=31))
-        .then(|| digits.to_owned()),
+        8 | 12 | 14 => {
+            (within(&digits[..4], 1970..=2999) && within(&digits[4..6], 1..=12) && within(&digits[6..8], 1..=31))
+                .then(|| digits.to_owned())
+        }
         _ => None,
     }
 }
@@ -239,8 +239,21 @@ mod tests {
         rises(
             &reader,
             &[
-                "1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta", "1.0.0-beta", "1.0.0-beta.2", "1.0.0-beta.11",
-                "1.0.0-rc.1", "v1", "1.0.1", "1.2", "1.9.0", "1.10.0", "2.0.0-0", "2.0.0", "10.0.0",
+                "1.0.0-alpha",
+                "1.0.0-alpha.1",
+                "1.0.0-alpha.beta",
+                "1.0.0-beta",
+                "1.0.0-beta.2",
+                "1.0.0-beta.11",
+                "1.0.0-rc.1",
+                "v1",
+                "1.0.1",
+                "1.2",
+                "1.9.0",
+                "1.10.0",
+                "2.0.0-0",
+                "2.0.0",
+                "10.0.0",
                 "18446744073709551615.0.0",
             ],
         );
@@ -333,7 +346,8 @@ mod tests {
     #[test]
     fn patterns_are_bounded_and_named_when_wrong() {
         for bad in ["", "(", "a)(b", "(?:a{1000}){1000}", &"a".repeat(501), "(?<x"] {
-            let error = Reader::new(&Versioning { include: vec![bad.to_owned()], ..Versioning::default() }).unwrap_err();
+            let error =
+                Reader::new(&Versioning { include: vec![bad.to_owned()], ..Versioning::default() }).unwrap_err();
             assert_eq!(error.validation()[0].field, "versioning.include[0]", "{bad}");
         }
         let missing = Versioning { scheme: VersionScheme::Regex, ..Versioning::default() };
