@@ -91,7 +91,8 @@ fn read(path: &Path) -> Result<Option<SecretString>> {
 fn check_mode(path: &Path, file: &File) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
     let mode = file.metadata().map_err(|cause| io("read", path, &cause))?.permissions().mode();
-    if mode & 0o077 == 0 {
+    let for_others = mode & 0o077;
+    if for_others == 0 {
         return Ok(());
     }
     Err(refuse(format!(
