@@ -28,6 +28,7 @@ pub mod release;
 pub mod rules;
 pub mod time;
 mod words;
+pub mod zone;
 
 pub use digest::Digest;
 pub use error::{Error, ErrorCode, Result, ValidationError};

@@ -20,7 +20,7 @@ pub struct FreezeWindow {
     pub name: String,
     /// Why nothing may be promoted.
     pub reason: String,
-    /// The beginning, or of a recurring window the first one.
+    /// The beginning. A recurring window recurs from here on, each time at this time of day.
     pub starts_at: Timestamp,
     /// The end of a window that happens once.
     #[serde(default, skip_serializing_if = "Option::is_none")]

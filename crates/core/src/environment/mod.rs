@@ -1,7 +1,10 @@
 //! Environments: stages that releases are promoted into, and the rules at their doors.
 
+pub mod freeze;
 pub mod freeze_window;
 pub mod gate;
+pub mod path;
+mod recurrence;
 pub mod strategy;
 
 use std::collections::BTreeMap;

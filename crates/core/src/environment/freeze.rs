@@ -1,0 +1,153 @@
+//! When a freeze window is active.
+
+use super::{FreezeWindow, Occurrence, recurrence::Rule};
+use crate::{
+    Timestamp,
+    error::{Error, Result},
+    zone::Zone,
+};
+
+pub use super::recurrence::MAX_RULE;
+
+/// The longest occurrence: 31 days.
+pub const MAX_DURATION_MINUTES: u32 = 31 * 24 * 60;
+/// How many occurrences to come a window shows.
+pub const SHOWN: usize = 5;
+
+/// Whether there is an IANA time zone of this name.
+#[must_use]
+pub fn is_zone(name: &str) -> bool {
+    Zone::named(name).is_ok()
+}
+
+/// The times of a freeze window.
+#[derive(Clone, Debug)]
+pub struct Schedule(Kind);
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Once(Occurrence),
+    Recurring { zone: Zone, rule: Rule, minutes: i64 },
+}
+
+/// What of a window matters at one instant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sighting {
+    /// The occurrence that covers the instant; the one that ends last, where several do.
+    pub active: Option<Occurrence>,
+    /// The next beginnings after it.
+    pub next: Vec<Occurrence>,
+}
+
+impl Schedule {
+    /// The times as given: an end, or a rule with a duration on the wall clock of `timezone`.
+    pub fn new(
+        starts_at: Timestamp,
+        ends_at: Option<Timestamp>,
+        recurrence: Option<&str>,
+        duration_minutes: Option<u32>,
+        timezone: &str,
+    ) -> Result<Self> {
+        let zone = Zone::named(timezone)?;
+        match (ends_at, recurrence, duration_minutes) {
+            (Some(ends_at), None, None) if ends_at > starts_at => {
+                Ok(Self(Kind::Once(Occurrence { starts_at, ends_at })))
+            }
+            (Some(_), None, None) => Err(Error::field("endsAt", "order", "must be after startsAt")),
+            (None, Some(rule), Some(minutes)) if (1..=MAX_DURATION_MINUTES).contains(&minutes) => {
+                let rule = Rule::parse(rule, zone.wall(starts_at).floor_to_seconds())?;
+                Ok(Self(Kind::Recurring { zone, rule, minutes: i64::from(minutes) }))
+            }
+            (None, Some(_), Some(_)) => Err(Error::field("durationMinutes", "range", "must be 1 to 44640 (31 days)")),
+            (None, Some(_), None) => {
+                Err(Error::field("durationMinutes", "required", "say how long each occurrence of the recurrence lasts"))
+            }
+            (Some(_), _, _) => {
+                Err(Error::field("endsAt", "conflict", "give endsAt, or recurrence with durationMinutes, not both"))
+            }
+            (None, None, _) => {
+                Err(Error::field("endsAt", "required", "give endsAt, or recurrence with durationMinutes"))
+            }
+        }
+    }
+
+    /// The times of a stored window.
+    pub fn of(window: &FreezeWindow) -> Result<Self> {
+        Self::new(
+            window.starts_at,
+            window.ends_at,
+            window.recurrence.as_deref(),
+            window.duration_minutes,
+            &window.timezone,
+        )
+    }
+
+    /// Whether an occurrence covers `at`, and at most `count` later beginnings.
+    pub fn around(&self, at: Timestamp, count: usize) -> Result<Sighting> {
+        let mut seen = Sighting::default();
+        match &self.0 {
+            Kind::Once(only) => seen.take(*only, at, count),
+            Kind::Recurring { zone, rule, minutes } => {
+                for beginning in rule.beginnings(zone) {
+                    let (wall, starts_at) = beginning?;
+                    if starts_at > at && seen.next.len() >= count {
+                        break;
+                    }
+                    let Some(ends_at) = zone.ends(wall.plus_minutes(*minutes)) else { break };
+                    // A window that lies wholly in the hour that the clock skips has no length.
+                    if ends_at > starts_at {
+                        seen.take(Occurrence { starts_at, ends_at }, at, count);
+                    }
+                }
+            }
+        }
+        Ok(seen)
+    }
+
+    /// The occurrence that covers `at`.
+    pub fn active(&self, at: Timestamp) -> Result<Option<Occurrence>> {
+        Ok(self.around(at, 0)?.active)
+    }
+}
+
+impl Sighting {
+    fn take(&mut self, one: Occurrence, at: Timestamp, count: usize) {
+        if one.starts_at > at {
+            if self.next.len() < count {
+                self.next.push(one);
+            }
+        } else if one.ends_at > at && self.active.is_none_or(|other| other.ends_at < one.ends_at) {
+            self.active = Some(one);
+        }
+    }
+}
+
+impl FreezeWindow {
+    /// Fills in what is computed for `now`. A window that can't be computed is shown as active, so that
+    /// nobody takes it for harmless; its gate says why.
+    #[must_use]
+    pub fn seen_at(mut self, now: Timestamp) -> Self {
+        match Schedule::of(&self).and_then(|schedule| schedule.around(now, SHOWN)) {
+            Ok(seen) => {
+                self.active = seen.active.is_some();
+                self.next_occurrences = seen.next;
+            }
+            Err(_) => {
+                self.active = true;
+                self.next_occurrences = Vec::new();
+            }
+        }
+        self
+    }
+
+    /// Whether it is active at `now` or begins within `seconds`.
+    pub fn is_imminent(&self, now: Timestamp, seconds: i64) -> Result<bool> {
+        let seen = Schedule::of(self)?.around(now, 1)?;
+        let soon = seen.next.first().is_some_and(|next| next.starts_at <= now.plus_seconds(seconds));
+        Ok(seen.active.is_some() || soon)
+    }
+}
+
+#[cfg(test)]
+#[path = "freeze_tests.rs"]
+mod tests;
