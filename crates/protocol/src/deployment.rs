@@ -16,7 +16,7 @@ pub struct CreateRollback {
     pub environment_id: EnvironmentId,
     /// Which application; needed when several run there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(custom(application))]
+    #[garde(custom(check_application))]
     pub application: Option<String>,
     /// To which release; the one before when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -24,7 +24,7 @@ pub struct CreateRollback {
     pub to_release_id: Option<ReleaseId>,
     /// On these targets alone; all when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(length(min = 1, max = 5_000), custom(distinct))]
+    #[garde(length(min = 1, max = 5_000), custom(check_distinct))]
     pub target_ids: Option<Vec<TargetId>>,
     /// Why.
     #[garde(length(min = 1, max = rules::DESCRIPTION))]
@@ -44,12 +44,12 @@ pub struct CancelJob {
     pub reason: Option<String>,
 }
 
-fn application(name: &Option<String>, (): &()) -> garde::Result {
+fn check_application(name: &Option<String>, (): &()) -> garde::Result {
     let good = name.as_ref().is_none_or(|name| name::check_slug("application", name).is_ok());
     rules::ensure(good, "must be the name of an application")
 }
 
-fn distinct(ids: &Option<Vec<TargetId>>, (): &()) -> garde::Result {
+fn check_distinct(ids: &Option<Vec<TargetId>>, (): &()) -> garde::Result {
     let Some(ids) = ids else { return Ok(()) };
     let unique: std::collections::BTreeSet<_> = ids.iter().collect();
     rules::ensure(unique.len() == ids.len(), "must name each target once")

@@ -1,19 +1,18 @@
-//! Request bodies of environments and their freeze windows.
+//! Request bodies of environments.
 
 use std::collections::BTreeMap;
 
 use garde::Validate;
 use plimsoll_core::{
     Timestamp,
-    environment::{
-        Exemptions, GateDefinition, OfflineTargets, Placement, PromotesFrom, ScopedVariables, Strategy,
-        freeze,
-    },
+    environment::{GateDefinition, OfflineTargets, Placement, PromotesFrom, ScopedVariables, Strategy, freeze},
     id::ApprovalPolicyId,
     label::Labels,
     rules,
 };
 use serde::{Deserialize, Serialize};
+
+use crate::secret::SecretText;
 
 /// A day, the longest pause or wait of a strategy.
 const DAY: u32 = 86_400;
@@ -44,7 +43,7 @@ pub struct EnvironmentBody {
     pub order_index: i32,
     /// Where a release must have been deployed first.
     #[serde(default)]
-    #[garde(custom(promotes_from))]
+    #[garde(custom(check_promotes_from))]
     pub promotes_from: PromotesFrom,
     /// The policy that approvals must meet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -52,7 +51,7 @@ pub struct EnvironmentBody {
     pub approval_policy_id: Option<ApprovalPolicyId>,
     /// The gates in their order.
     #[serde(default)]
-    #[garde(length(max = 32), custom(gates))]
+    #[garde(length(max = 32), custom(check_gates))]
     pub gates: Vec<GateDefinition>,
     /// How long the release must have run in each required predecessor; at most a year.
     #[serde(default)]
@@ -60,7 +59,7 @@ pub struct EnvironmentBody {
     pub soak_seconds: u32,
     /// The deployment strategy of promotions that name none; one target after the other when absent.
     #[serde(default)]
-    #[garde(custom(strategy))]
+    #[garde(custom(check_strategy))]
     pub strategy: Strategy,
     /// Whether one job at a time runs here for all applications together.
     #[serde(default)]
@@ -72,7 +71,7 @@ pub struct EnvironmentBody {
     pub supersede_waiting: bool,
     /// Where components go, instead of where they say themselves.
     #[serde(default)]
-    #[garde(length(max = 500), custom(placements))]
+    #[garde(length(max = 500), custom(check_placements))]
     pub placements: Vec<Placement>,
     /// Variables of every target here.
     #[serde(default)]
@@ -80,11 +79,11 @@ pub struct EnvironmentBody {
     pub variables: BTreeMap<String, String>,
     /// Variables of targets with certain labels.
     #[serde(default)]
-    #[garde(length(max = 200), custom(scoped_variables))]
+    #[garde(length(max = 200), custom(check_scoped_variables))]
     pub scoped_variables: Vec<ScopedVariables>,
     /// Secrets.
     #[serde(default)]
-    #[garde(length(max = 200), custom(distinct_secrets), dive)]
+    #[garde(length(max = 200), custom(check_distinct_secrets), dive)]
     pub secret_refs: Vec<SecretInput>,
     /// Labels.
     #[serde(default)]
@@ -92,7 +91,7 @@ pub struct EnvironmentBody {
     pub labels: Labels,
     /// IANA name of the zone that people here think in; UTC when absent.
     #[serde(default = "utc")]
-    #[garde(length(max = 64), custom(zone))]
+    #[garde(length(max = 64), custom(check_zone))]
     pub timezone: String,
     /// Why the rules change; needed when what decides about promotions changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -101,7 +100,7 @@ pub struct EnvironmentBody {
 }
 
 /// A secret of an environment. Without `value` the one that is there stays.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Validate, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Validate, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SecretInput {
     /// The name by which runtimes ask for it.
@@ -114,8 +113,8 @@ pub struct SecretInput {
     /// The value itself; never shown again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(write_only)]
-    #[garde(length(min = 1, max = 65_536))]
-    pub value: Option<String>,
+    #[garde(dive)]
+    pub value: Option<SecretText>,
     /// As read; may be sent back unchanged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(skip)]
@@ -126,88 +125,48 @@ pub struct SecretInput {
     pub updated_at: Option<Timestamp>,
 }
 
-impl std::fmt::Debug for SecretInput {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let value = self.value.as_ref().map(|_| "…");
-        f.debug_struct("SecretInput").field("name", &self.name).field("value", &value).finish_non_exhaustive()
-    }
-}
-
-/// The body of `POST /environments/{envId}/freeze-windows`: `endsAt` for once, or `recurrence` with
-/// `durationMinutes` for again and again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Validate, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct CreateFreezeWindow {
-    /// For people.
-    #[garde(length(min = 1, max = rules::DISPLAY_NAME), custom(rules::plain))]
-    pub name: String,
-    /// Why nothing may be promoted.
-    #[garde(length(min = 1, max = rules::DESCRIPTION))]
-    pub reason: String,
-    /// The beginning. A recurring window recurs from here on, each time at this time of day.
-    #[garde(skip)]
-    pub starts_at: Timestamp,
-    /// The end of a window that happens once.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(skip)]
-    pub ends_at: Option<Timestamp>,
-    /// RFC 5545 RRULE such as `FREQ=WEEKLY;BYDAY=FR`, counted in `timezone`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(length(min = 1, max = freeze::MAX_RULE))]
-    pub recurrence: Option<String>,
-    /// Wall-clock length of each occurrence; at most 31 days.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(range(min = 1, max = freeze::MAX_DURATION_MINUTES))]
-    pub duration_minutes: Option<u32>,
-    /// IANA name of the zone; the environment's when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(length(max = 64), inner(custom(zone)))]
-    pub timezone: Option<String>,
-    /// Who may ask for an override while it is active.
-    #[serde(default)]
-    #[garde(custom(exemptions))]
-    pub exemptions: Exemptions,
-}
-
 fn utc() -> String {
     "UTC".to_owned()
 }
 
-fn zone(name: &String, (): &()) -> garde::Result {
-    rules::ensure(freeze::is_zone(name), "must be an IANA time zone such as Europe/Berlin")
+pub(crate) fn check_zone<T: AsRef<str>>(name: &T, (): &()) -> garde::Result {
+    rules::ensure(freeze::is_zone(name.as_ref()), "must be an IANA time zone such as Europe/Berlin")
 }
 
-fn variable_name(name: &String, (): &()) -> garde::Result {
+fn variable_name<T: AsRef<str>>(name: &T, (): &()) -> garde::Result {
     rules::ensure(
-        rules::is_variable_name(name),
+        rules::is_variable_name(name.as_ref()),
         "must be letters, digits and '_', not beginning with a digit, at most 128",
     )
 }
 
-fn promotes_from(from: &PromotesFrom, (): &()) -> garde::Result {
+fn check_promotes_from(from: &PromotesFrom, (): &()) -> garde::Result {
     from.check().map_err(garde::Error::new)
 }
 
-fn gates(gates: &[GateDefinition], (): &()) -> garde::Result {
+fn check_gates(gates: &[GateDefinition], (): &()) -> garde::Result {
     let twice = |(at, gate): (usize, &GateDefinition)| gates[..at].iter().any(|one| one.kind() == gate.kind());
     rules::ensure(!gates.iter().enumerate().any(twice), "must name each gate once")
 }
 
 /// Times of a strategy are bounded, so that a job always ends.
-pub(crate) fn strategy(strategy: &Strategy, (): &()) -> garde::Result {
+pub(crate) fn check_strategy(strategy: &Strategy, (): &()) -> garde::Result {
     let wait = match strategy.offline_targets() {
-        OfflineTargets::Fail | OfflineTargets::Skip => 0,
+        OfflineTargets::Fail {} | OfflineTargets::Skip {} => 0,
         OfflineTargets::Wait { wait_seconds } => wait_seconds,
     };
     let times = [strategy.pause_seconds(), strategy.watch_seconds(), wait];
-    rules::ensure(times.iter().all(|seconds| *seconds <= DAY), "must not pause, watch or wait longer than 86400 seconds")?;
+    rules::ensure(
+        times.iter().all(|seconds| *seconds <= DAY),
+        "must not pause, watch or wait longer than 86400 seconds",
+    )?;
     match strategy {
         Strategy::AllAtOnce { .. } | Strategy::Rolling { order_by_label: None, .. } => Ok(()),
         Strategy::Rolling { order_by_label: Some(key), .. } => rules::label_key(key),
     }
 }
 
-fn placements(placements: &[Placement], (): &()) -> garde::Result {
+fn check_placements(placements: &[Placement], (): &()) -> garde::Result {
     for (at, one) in placements.iter().enumerate() {
         rules::ensure(
             placements[..at].iter().all(|other| other.component_id != one.component_id),
@@ -218,7 +177,7 @@ fn placements(placements: &[Placement], (): &()) -> garde::Result {
     Ok(())
 }
 
-fn scoped_variables(scoped: &[ScopedVariables], (): &()) -> garde::Result {
+fn check_scoped_variables(scoped: &[ScopedVariables], (): &()) -> garde::Result {
     for (at, one) in scoped.iter().enumerate() {
         rules::ensure(!one.target_labels.is_empty(), "must have targetLabels; use variables for what holds for all")?;
         let twice = scoped[..at].iter().any(|other| other.target_labels == one.target_labels);
@@ -229,34 +188,15 @@ fn scoped_variables(scoped: &[ScopedVariables], (): &()) -> garde::Result {
     Ok(())
 }
 
-fn distinct_secrets(secrets: &[SecretInput], (): &()) -> garde::Result {
+fn check_distinct_secrets(secrets: &[SecretInput], (): &()) -> garde::Result {
     let same = |a: &SecretInput, b: &SecretInput| a.name == b.name && a.target_labels == b.target_labels;
     let twice = |(at, one): (usize, &SecretInput)| secrets[..at].iter().any(|other| same(one, other));
     rules::ensure(!secrets.iter().enumerate().any(twice), "must name each secret once for the same targetLabels")
 }
 
-fn exemptions(exemptions: &Exemptions, (): &()) -> garde::Result {
-    rules::ensure(exemptions.roles.len() <= 50 && exemptions.users.len() <= 50, "must be at most 50 roles and 50 users")?;
-    rules::ensure(exemptions.roles.iter().all(|role| role.len() <= 63), "must have names of at most 63 bytes")
-}
-
 /// The first complaint of a report, with its place.
 pub(crate) fn first(report: &garde::Report) -> String {
     report.iter().next().map_or_else(String::new, |(path, error)| format!("{path}: {error}"))
-}
-
-impl CreateFreezeWindow {
-    /// The window's times, checked as a whole: exactly one of `endsAt` and `recurrence`, and an end after
-    /// the beginning. `default_zone` is the environment's.
-    pub fn schedule(&self, default_zone: &str) -> plimsoll_core::Result<freeze::Schedule> {
-        freeze::Schedule::new(
-            self.starts_at,
-            self.ends_at,
-            self.recurrence.as_deref(),
-            self.duration_minutes,
-            self.timezone.as_deref().unwrap_or(default_zone),
-        )
-    }
 }
 
 #[cfg(test)]

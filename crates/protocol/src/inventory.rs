@@ -56,11 +56,11 @@ pub struct TargetBody {
     /// How its engine reaches a registry: `host[:port][/prefix]` by integration.
     #[serde(default)]
     #[schema(value_type = BTreeMap<String, String>)]
-    #[garde(length(max = 64), custom(mirrors))]
+    #[garde(length(max = 64), custom(check_mirrors))]
     pub registry_mirrors: BTreeMap<IntegrationId, String>,
     /// Containers that may be taken over: container's name by component's name.
     #[serde(default)]
-    #[garde(length(max = 64), custom(adopt))]
+    #[garde(length(max = 64), custom(check_adopt))]
     pub adopt: BTreeMap<String, String>,
 }
 
@@ -89,7 +89,7 @@ const fn yes() -> bool {
     true
 }
 
-fn mirrors(mirrors: &BTreeMap<IntegrationId, String>, (): &()) -> garde::Result {
+fn check_mirrors(mirrors: &BTreeMap<IntegrationId, String>, (): &()) -> garde::Result {
     for mirror in mirrors.values() {
         let (host, prefix) = mirror.split_once('/').map_or((mirror.as_str(), None), |(host, path)| (host, Some(path)));
         let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':' | b'[' | b']');
@@ -97,13 +97,15 @@ fn mirrors(mirrors: &BTreeMap<IntegrationId, String>, (): &()) -> garde::Result 
         let good = mirror.len() <= 255
             && !host.is_empty()
             && host.bytes().all(known)
-            && prefix.is_none_or(|path| !path.is_empty() && path.bytes().all(in_path) && !path.contains(".."));
+            && prefix.is_none_or(|path| {
+                path.bytes().all(in_path) && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
+            });
         rules::ensure(good, "must be host[:port][/prefix] without a scheme, such as mirror.local:5000/hub")?;
     }
     Ok(())
 }
 
-fn adopt(adopt: &BTreeMap<String, String>, (): &()) -> garde::Result {
+fn check_adopt(adopt: &BTreeMap<String, String>, (): &()) -> garde::Result {
     let container = |name: &str| {
         let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
         !name.is_empty() && name.len() <= 255 && name.bytes().all(known)

@@ -13,7 +13,7 @@ use plimsoll_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::environment::strategy as bounded;
+use crate::environment::check_strategy;
 
 /// The body of `POST /promotions`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Validate, utoipa::ToSchema)]
@@ -43,7 +43,7 @@ pub struct CreatePromotion {
     pub expires_at: Option<Timestamp>,
     /// Instead of the environment's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(inner(custom(bounded)))]
+    #[garde(inner(custom(check_strategy)))]
     pub strategy: Option<Strategy>,
     /// Variables of this promotion alone.
     #[serde(default)]
@@ -51,7 +51,7 @@ pub struct CreatePromotion {
     pub variables: BTreeMap<String, String>,
     /// Gates that shall not hold it up, and why.
     #[serde(default, rename = "override", skip_serializing_if = "Option::is_none")]
-    #[garde(inner(custom(overridden)))]
+    #[garde(inner(custom(check_overridden)))]
     pub override_request: Option<Override>,
     /// Whether to go on though the release runs there already.
     #[serde(default)]
@@ -79,7 +79,7 @@ pub struct PreviewGates {
     pub at: Option<Timestamp>,
     /// Instead of the environment's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(inner(custom(bounded)))]
+    #[garde(inner(custom(check_strategy)))]
     pub strategy: Option<Strategy>,
     /// Variables that the promotion would bring.
     #[serde(default)]
@@ -148,7 +148,7 @@ pub struct ApprovalPolicyBody {
     #[garde(dive)]
     pub environment_selector: Option<LabelSelector>,
     /// All of these must be met.
-    #[garde(length(min = 1, max = 20), custom(approval_rules))]
+    #[garde(length(min = 1, max = 20), custom(check_approval_rules))]
     pub rules: Vec<ApprovalRule>,
     /// Whether no maker of the change may approve it; yes when absent.
     #[serde(default = "yes")]
@@ -172,13 +172,13 @@ const fn yes() -> bool {
     true
 }
 
-fn overridden(wanted: &Override, (): &()) -> garde::Result {
+fn check_overridden(wanted: &Override, (): &()) -> garde::Result {
     rules::ensure((1..=32).contains(&wanted.gates.len()), "must name 1 to 32 gates")?;
     let reason = 1..=rules::DESCRIPTION;
     rules::ensure(reason.contains(&wanted.reason.trim().len()), "must give a reason of at most 4000 bytes")
 }
 
-fn approval_rules(rules_: &[ApprovalRule], (): &()) -> garde::Result {
+fn check_approval_rules(rules_: &[ApprovalRule], (): &()) -> garde::Result {
     for (at, rule) in rules_.iter().enumerate() {
         rules::ensure((1..=100).contains(&rule.name.len()), "must have names of 1 to 100 bytes")?;
         rules::plain(&rule.name, &())?;
@@ -213,7 +213,8 @@ mod tests {
 
     #[test]
     fn a_time_without_an_offset_is_refused() {
-        let json = serde_json::json!({"releaseId": ID, "targetEnvironmentId": ID, "scheduledFor": "2026-11-23T22:00:00"});
+        let json =
+            serde_json::json!({"releaseId": ID, "targetEnvironmentId": ID, "scheduledFor": "2026-11-23T22:00:00"});
         assert!(serde_json::from_value::<CreatePromotion>(json).is_err());
     }
 
@@ -222,9 +223,7 @@ mod tests {
         let policy = |rules: serde_json::Value| -> ApprovalPolicyBody {
             serde_json::from_value(serde_json::json!({"name": "two", "rules": rules})).unwrap()
         };
-        let rule = |min: u32, approvers: serde_json::Value| {
-            serde_json::json!([{"name": "leads", "minApprovals": min, "approvers": approvers}])
-        };
+        let rule = |min: u32, approvers: serde_json::Value| serde_json::json!([{"name": "leads", "minApprovals": min, "approvers": approvers}]);
         assert!(policy(rule(2, serde_json::json!({"roles": ["approver"]}))).validate().is_ok());
         assert!(policy(rule(1, serde_json::json!({"users": [ID]}))).validate().is_ok());
         assert!(policy(rule(2, serde_json::json!({"users": [ID]}))).validate().is_err(), "two of one");

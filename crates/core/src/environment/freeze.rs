@@ -27,7 +27,14 @@ pub struct Schedule(Kind);
 #[derive(Clone, Debug)]
 enum Kind {
     Once(Occurrence),
-    Recurring { zone: Zone, rule: Rule, minutes: i64 },
+    Recurring(Box<Recurring>),
+}
+
+#[derive(Clone, Debug)]
+struct Recurring {
+    zone: Zone,
+    rule: Rule,
+    minutes: i64,
 }
 
 /// What of a window matters at one instant.
@@ -56,7 +63,7 @@ impl Schedule {
             (Some(_), None, None) => Err(Error::field("endsAt", "order", "must be after startsAt")),
             (None, Some(rule), Some(minutes)) if (1..=MAX_DURATION_MINUTES).contains(&minutes) => {
                 let rule = Rule::parse(rule, zone.wall(starts_at).floor_to_seconds())?;
-                Ok(Self(Kind::Recurring { zone, rule, minutes: i64::from(minutes) }))
+                Ok(Self(Kind::Recurring(Box::new(Recurring { zone, rule, minutes: i64::from(minutes) }))))
             }
             (None, Some(_), Some(_)) => Err(Error::field("durationMinutes", "range", "must be 1 to 44640 (31 days)")),
             (None, Some(_), None) => {
@@ -84,29 +91,37 @@ impl Schedule {
 
     /// Whether an occurrence covers `at`, and at most `count` later beginnings.
     pub fn around(&self, at: Timestamp, count: usize) -> Result<Sighting> {
-        let mut seen = Sighting::default();
         match &self.0 {
-            Kind::Once(only) => seen.take(*only, at, count),
-            Kind::Recurring { zone, rule, minutes } => {
-                for beginning in rule.beginnings(zone) {
-                    let (wall, starts_at) = beginning?;
-                    if starts_at > at && seen.next.len() >= count {
-                        break;
-                    }
-                    let Some(ends_at) = zone.ends(wall.plus_minutes(*minutes)) else { break };
-                    // A window that lies wholly in the hour that the clock skips has no length.
-                    if ends_at > starts_at {
-                        seen.take(Occurrence { starts_at, ends_at }, at, count);
-                    }
-                }
+            Kind::Once(only) => {
+                let mut seen = Sighting::default();
+                seen.take(*only, at, count);
+                Ok(seen)
             }
+            Kind::Recurring(recurring) => recurring.around(at, count),
         }
-        Ok(seen)
     }
 
     /// The occurrence that covers `at`.
     pub fn active(&self, at: Timestamp) -> Result<Option<Occurrence>> {
         Ok(self.around(at, 0)?.active)
+    }
+}
+
+impl Recurring {
+    fn around(&self, at: Timestamp, count: usize) -> Result<Sighting> {
+        let mut seen = Sighting::default();
+        for beginning in self.rule.beginnings(&self.zone) {
+            let (wall, starts_at) = beginning?;
+            if starts_at > at && seen.next.len() >= count {
+                break;
+            }
+            let Some(ends_at) = self.zone.ends(wall.plus_minutes(self.minutes)) else { break };
+            // A window that lies wholly in the hour that the clock skips has no length.
+            if ends_at > starts_at {
+                seen.take(Occurrence { starts_at, ends_at }, at, count);
+            }
+        }
+        Ok(seen)
     }
 }
 
@@ -127,16 +142,9 @@ impl FreezeWindow {
     /// nobody takes it for harmless; its gate says why.
     #[must_use]
     pub fn seen_at(mut self, now: Timestamp) -> Self {
-        match Schedule::of(&self).and_then(|schedule| schedule.around(now, SHOWN)) {
-            Ok(seen) => {
-                self.active = seen.active.is_some();
-                self.next_occurrences = seen.next;
-            }
-            Err(_) => {
-                self.active = true;
-                self.next_occurrences = Vec::new();
-            }
-        }
+        let seen = Schedule::of(&self).and_then(|schedule| schedule.around(now, SHOWN)).ok();
+        self.active = seen.as_ref().is_none_or(|seen| seen.active.is_some());
+        self.next_occurrences = seen.map(|seen| seen.next).unwrap_or_default();
         self
     }
 

@@ -118,19 +118,24 @@ pub enum FailurePolicy {
 }
 
 /// What a job does with a target that cannot be reached, told apart by `policy`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(tag = "policy", rename_all = "snake_case", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum OfflineTargets {
     /// Its task fails.
-    #[default]
-    Fail,
+    Fail {},
     /// It is skipped and listed; it does not count as a failure.
-    Skip,
+    Skip {},
     /// The job waits for it that long at its turn, then skips it.
     Wait {
         /// How long.
         wait_seconds: u32,
     },
+}
+
+impl Default for OfflineTargets {
+    fn default() -> Self {
+        Self::Fail {}
+    }
 }
 
 /// The size of a batch: `3`, or `"25%"` of the targets, rounded up.
