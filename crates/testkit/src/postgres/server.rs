@@ -1,0 +1,128 @@
+//! One PostgreSQL server on files of its own.
+
+use std::{
+    path::Path,
+    process::{Command, ExitStatus},
+};
+
+use anyhow::Result;
+use rustix::process::Signal;
+
+use crate::{
+    PATIENCE, Process, free_port,
+    program::{self, find, is_root},
+};
+
+/// Nothing is kept beyond the run, so nothing waits for a disk.
+const SETTINGS: &[&str] = &[
+    "fsync=off",
+    "full_page_writes=off",
+    "max_connections=300",
+    "shared_buffers=64MB",
+    "listen_addresses=127.0.0.1",
+    "log_min_messages=warning",
+    "log_line_prefix=%m %d %a ",
+];
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    process: Process,
+    folder: tempfile::TempDir,
+    port: u16,
+}
+
+impl Server {
+    /// A new server with nothing in it.
+    pub(super) fn start() -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("plimsoll-postgres-").tempdir()?;
+        let port = free_port()?;
+        make(folder.path())?;
+        let process = spawn(folder.path(), port)?;
+        Ok(Self { process, folder, port })
+    }
+
+    /// Where its files are.
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(super) const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Ends it at once, as a crash would: connections break, what was committed stays.
+    pub fn crash(&mut self) -> Result<ExitStatus> {
+        self.process.signal(Signal::QUIT)?;
+        self.process.wait(PATIENCE)
+    }
+
+    /// Starts it again on its files and its port.
+    pub fn start_again(&mut self) -> Result<()> {
+        self.process = spawn(self.folder.path(), self.port)?;
+        Ok(())
+    }
+
+    /// Its process.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+}
+
+/// Makes the files of a server in `folder`.
+pub(super) fn make(folder: &Path) -> Result<()> {
+    // The server refuses to run as root, and wants to own its files.
+    std::fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    let data = folder.join("data").display().to_string();
+    if is_root() {
+        program::run("install", &["-d", "-o", "postgres", "-g", "postgres", "-m", "700", &data])?;
+    }
+    let mut initdb = as_owner("initdb")?;
+    initdb.args(["-D", &data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C"]);
+    initdb.args(["--no-sync", "--no-instructions"]);
+    program::output(&mut initdb)?;
+    Ok(())
+}
+
+/// The command that is the server in `folder`.
+pub(super) fn command(folder: &Path, port: u16) -> Result<Command> {
+    let data = folder.join("data");
+    let mut command = as_owner("postgres")?;
+    command.arg("-D").arg(&data).arg("-k").arg(&data).args(["-p", &port.to_string()]);
+    for setting in SETTINGS {
+        command.args(["-c", setting]);
+    }
+    Ok(command)
+}
+
+/// Whether it answers.
+pub(super) fn answers(port: u16) -> bool {
+    sql(port, "postgres", "SELECT 1").is_ok_and(|answer| answer == "1")
+}
+
+/// Runs SQL as the superuser.
+pub(super) fn sql(port: u16, database: &str, sql: &str) -> Result<String> {
+    program::output(
+        Command::new(find("psql")?)
+            .args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"])
+            .args(["--host=127.0.0.1", "--username=postgres", &format!("--port={port}")])
+            .args([&format!("--dbname={database}"), &format!("--command={sql}")])
+            .env("PGCONNECT_TIMEOUT", "10"),
+    )
+}
+
+fn spawn(folder: &Path, port: u16) -> Result<Process> {
+    let mut process = Process::spawn(&mut command(folder, port)?, "postgres", folder)?.stopped_by(Signal::QUIT);
+    process.ready(|| answers(port))?;
+    Ok(process)
+}
+
+fn as_owner(name: &str) -> Result<Command> {
+    let program = find(name)?;
+    if !is_root() {
+        return Ok(Command::new(program));
+    }
+    let mut command = Command::new(find("setpriv")?);
+    command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]).arg(program);
+    Ok(command)
+}
