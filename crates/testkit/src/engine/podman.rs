@@ -30,7 +30,7 @@ pub fn configure(folder: &Path, network: &TestNetwork) -> Result<()> {
     std::fs::create_dir(&networks)?;
     let containers = format!(
         "[containers]\ndefault_ulimits = [\"nofile={files}:{files}\", \"nproc={processes}:{processes}\"]\n\
-         [engine]\nruntime = \"runc\"\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\n\
+         [engine]\nruntime = \"runc\"\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\nlock_type = \"file\"\n\
          [network]\nnetwork_backend = \"cni\"\nnetwork_config_dir = {}\n",
         json!(networks),
     );

@@ -1,7 +1,7 @@
 //! One PostgreSQL server on files of its own.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, ExitStatus},
 };
 
@@ -18,6 +18,7 @@ const SETTINGS: &[&str] = &[
     "fsync=off",
     "full_page_writes=off",
     "max_connections=300",
+    "max_wal_size=256MB",
     "shared_buffers=64MB",
     "listen_addresses=127.0.0.1",
     "log_min_messages=warning",
@@ -35,7 +36,7 @@ pub struct Server {
 impl Server {
     /// A new server with nothing in it.
     pub(super) fn start() -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("plimsoll-postgres-").tempdir()?;
+        let folder = tempfile::Builder::new().prefix("plimsoll-postgres-").tempdir_in(place())?;
         let port = free_port()?;
         make(folder.path())?;
         let process = spawn(folder.path(), port)?;
@@ -66,6 +67,16 @@ impl Server {
     /// Its process.
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
+    }
+}
+
+/// Where servers have their files: in memory where there is enough, which makes a new database four times as fast.
+pub(super) fn place() -> PathBuf {
+    const ENOUGH: u64 = 4 << 30;
+    let memory = Path::new("/dev/shm");
+    match rustix::fs::statvfs(memory) {
+        Ok(free) if free.f_bavail * free.f_frsize >= ENOUGH => memory.to_owned(),
+        _ => std::env::temp_dir(),
     }
 }
 

@@ -30,7 +30,7 @@ impl Run {
 /// The folder and the port of this run's server, which is started if need be.
 pub fn join() -> Result<(PathBuf, u16)> {
     let run = Run::current();
-    let folder = std::env::temp_dir().join(format!("plimsoll-postgres-{}", run.id));
+    let folder = server::place().join(format!("plimsoll-postgres-{}", run.id));
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let lock = File::create(folder.join("lock"))?;
     lock.lock()?;
