@@ -1,12 +1,16 @@
 //! Deployment: specs, plans, jobs, tasks and their state machines.
 
 pub mod job;
+pub mod job_state;
 pub mod output;
 pub mod plan_view;
 pub mod spec;
 pub mod task;
+pub mod task_state;
 
 pub use job::{DeploymentJob, JobFailure, JobKind, JobStatus, Progress, Rollback};
+pub use job_state::{JobCommand, JobEnd};
 pub use output::{Artifact, LogLine, LogSource};
 pub use plan_view::{LeftOut, LeftOutReason, Plan, PlanComponent, PlanTarget, PlannedChange};
 pub use task::{Remains, Task, TaskComponent, TaskError, TaskKind, TaskStatus};
+pub use task_state::TaskCommand;

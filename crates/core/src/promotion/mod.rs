@@ -2,6 +2,7 @@
 
 pub mod policy;
 pub mod preview;
+pub mod state;
 pub mod verdict;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use crate::{
 
 pub use policy::{Approval, ApprovalPolicy, ApprovalRule, ApprovalVerdict, Approvers, PendingApproval, RuleProgress};
 pub use preview::{ComponentChange, ComponentChangeKind, GatePreview, ResolvedTargetValues};
+pub use state::PromotionCommand;
 pub use verdict::{Decision, DecisionOutcome, GateResult, GateVerdict};
 
 /// The request to bring a release into an environment.
