@@ -1,6 +1,9 @@
 //! The HTTP server: routes from the operation table, one mapping of errors to statuses, streams,
 //! configuration and lifecycle. No SQL and no decisions here.
 
+pub mod config;
+mod data_directory;
 mod health;
 mod http;
+mod listener;
 mod state;
