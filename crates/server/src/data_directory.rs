@@ -34,7 +34,10 @@ impl DataDirectory {
         if NETWORK.contains(&(kind as u32)) {
             return Err(Error::new(
                 ErrorCode::Unavailable,
-                format!("the data directory {} is on a network file system, where SQLite loses data; use a local disk, or PostgreSQL (databaseUrl)", path.display()),
+                format!(
+                    "the data directory {} is on a network file system, where SQLite loses data; use a local disk, or PostgreSQL (databaseUrl)",
+                    path.display()
+                ),
             ));
         }
         let mut lock = OpenOptions::new()
@@ -51,7 +54,11 @@ impl DataDirectory {
             drop(lock.read_to_string(&mut pid));
             return Err(Error::new(
                 ErrorCode::Unavailable,
-                format!("another server (pid {}) uses the data directory {}; stop it, or choose another directory", pid.trim(), path.display()),
+                format!(
+                    "another server (pid {}) uses the data directory {}; stop it, or choose another directory",
+                    pid.trim(),
+                    path.display()
+                ),
             ));
         }
         let noted = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| write!(lock, "{}", std::process::id()));

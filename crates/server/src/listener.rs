@@ -47,7 +47,12 @@ pub(crate) fn tls(certificate: &Path, key: &Path) -> Result<TlsAcceptor> {
 }
 
 /// Serves until `stop`, then lets requests in flight finish.
-pub(crate) async fn serve(listener: TcpListener, acceptor: Option<TlsAcceptor>, router: Router, stop: CancellationToken) {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    acceptor: Option<TlsAcceptor>,
+    router: Router,
+    stop: CancellationToken,
+) {
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {

@@ -51,8 +51,9 @@ impl Layers {
         let refuse = |text: String| Error::new(ErrorCode::ValidationFailed, text);
         let text = std::fs::read_to_string(path)
             .map_err(|cause| refuse(format!("the configuration {} cannot be read: {cause}", path.display())))?;
-        let table: Table =
-            text.parse().map_err(|cause| refuse(format!("the configuration {} is not TOML: {cause}", path.display())))?;
+        let table: Table = text
+            .parse()
+            .map_err(|cause| refuse(format!("the configuration {} is not TOML: {cause}", path.display())))?;
         for (key, value) in table {
             self.set(&key, value, Source::File(path.display().to_string()));
         }
@@ -113,9 +114,12 @@ impl Layers {
         match self.values.get(key) {
             Some(Value::Integer(_)) => text.parse().map_or_else(|_| Value::String(text.to_owned()), Value::Integer),
             Some(Value::Boolean(_)) => text.parse().map_or_else(|_| Value::String(text.to_owned()), Value::Boolean),
-            Some(Value::Array(_)) => {
-                Value::Array(text.split(',').map(|one| Value::String(one.trim().to_owned())).filter(|one| one.as_str() != Some("")).collect())
-            }
+            Some(Value::Array(_)) => Value::Array(
+                text.split(',')
+                    .map(|one| Value::String(one.trim().to_owned()))
+                    .filter(|one| one.as_str() != Some(""))
+                    .collect(),
+            ),
             _ => Value::String(text.to_owned()),
         }
     }
