@@ -7,9 +7,12 @@ pub mod caller;
 pub mod component;
 pub mod mutation;
 pub mod replace;
+pub mod sealing;
 
+use plimsoll_authority::seal::RootKey;
 use plimsoll_core::context::Context;
 use plimsoll_store::Store;
+use sealing::Sealing;
 
 pub use caller::Caller;
 pub use mutation::{Change, Notes, Reply};
@@ -21,4 +24,14 @@ pub struct App {
     pub store: Store,
     /// Time, randomness and ids.
     pub context: Context,
+    /// What seals secrets at rest.
+    pub sealing: Sealing,
+}
+
+impl App {
+    /// The use cases over `store`; `root` is the key that everything sealed depends on.
+    #[must_use]
+    pub fn new(store: Store, context: Context, root: RootKey) -> Self {
+        Self { store, context, sealing: Sealing::new(root) }
+    }
 }

@@ -14,6 +14,7 @@ pub mod event;
 pub mod idempotency;
 pub mod migrate;
 pub mod resource;
+pub mod sealing_key;
 mod seam;
 pub mod work;
 

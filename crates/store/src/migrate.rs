@@ -28,7 +28,11 @@ struct Migration {
 const MIGRATIONS: &[Migration] = &[Migration { version: 1, readable_from: 1, parts: FIRST }];
 
 /// One file a noun.
-const FIRST: &[&str] = &[include_str!("migrations/0001/base.sql"), include_str!("migrations/0001/component.sql")];
+const FIRST: &[&str] = &[
+    include_str!("migrations/0001/base.sql"),
+    include_str!("migrations/0001/sealing.sql"),
+    include_str!("migrations/0001/component.sql"),
+];
 
 /// Tables that transactions across tenants may see (`Scope::System`), each with its reason in `scope.rs`.
 const SYSTEM_TABLES: &[&str] = &[
