@@ -120,3 +120,46 @@ impl Runtime {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_present_replaces_and_maps_merge_by_key() {
+        let base = json!({
+            "ports": [{"container": 80}], "environment": {"A": "1", "B": "2"}, "networks": ["back"],
+            "volumes": [{"source": "data", "target": "/data"}], "labels": {"team": "a"}, "command": ["serve"],
+            "user": "app", "stopGraceSeconds": 5, "restart": "always", "switch": "recreate",
+            "health": {"type": "docker"}, "resources": {"pids": 10}, "secrets": [{"name": "TOKEN"}],
+        });
+        let base: Runtime = serde_json::from_value(base).unwrap();
+        let merged = |patch: serde_json::Value| {
+            let patch: RuntimePatch = serde_json::from_value(patch).unwrap();
+            serde_json::to_value(base.merged(&patch)).unwrap()
+        };
+        assert_eq!(merged(json!({})), serde_json::to_value(&base).unwrap());
+        assert_eq!(merged(json!({"environment": {"B": "3", "C": "4"}}))["environment"], json!({"A": "1", "B": "3", "C": "4"}));
+        assert_eq!(merged(json!({"labels": {"tier": "1"}}))["labels"], json!({"team": "a", "tier": "1"}));
+        assert!(merged(json!({"ports": []})).get("ports").is_none(), "an empty list replaces too");
+        for (field, value) in [
+            ("ports", json!([{"container": 81, "publish": "none", "protocol": "tcp"}])),
+            ("networks", json!(["front"])),
+            ("command", json!(["other"])),
+            ("user", json!("root")),
+            ("stopGraceSeconds", json!(9)),
+            ("restart", json!("no")),
+            ("switch", json!("start_first")),
+            ("resources", json!({"cpuMillis": 500})),
+            ("secrets", json!([{"name": "KEY", "as": "env"}])),
+        ] {
+            let mut expected = serde_json::to_value(&base).unwrap();
+            expected[field] = value.clone();
+            assert_eq!(merged(json!({ field: value })), expected, "{field}");
+        }
+        assert_eq!(merged(json!({"health": {"type": "tcp", "port": 80}}))["health"]["type"], "tcp");
+        assert_eq!(merged(json!({"volumes": [{"source": "b", "target": "/b"}]}))["volumes"][0]["source"], "b");
+    }
+}

@@ -1,5 +1,6 @@
 //! Components: deployable image repositories, and how their containers run.
 
+pub mod depends_on;
 pub mod health;
 mod limits;
 pub mod merge;
