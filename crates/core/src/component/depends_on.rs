@@ -56,11 +56,7 @@ fn find_cycle<I: Iterator<Item = usize>>(is_done: &[bool], needs: impl Fn(usize)
 fn cycle_error(nodes: &[Node<'_>], cycle: &[usize]) -> Error {
     let names: Vec<_> =
         cycle.iter().chain(cycle.first()).filter_map(|index| nodes.get(*index)).map(|node| node.name).collect();
-    Error::field(
-        "dependsOn",
-        "cycle",
-        format!("goes round in a circle: {}; remove one of these", names.join(" → ")),
-    )
+    Error::field("dependsOn", "cycle", format!("goes round in a circle: {}; remove one of these", names.join(" → ")))
 }
 
 #[cfg(test)]

@@ -141,7 +141,10 @@ mod tests {
             serde_json::to_value(base.merged(&patch)).unwrap()
         };
         assert_eq!(merged(json!({})), serde_json::to_value(&base).unwrap());
-        assert_eq!(merged(json!({"environment": {"B": "3", "C": "4"}}))["environment"], json!({"A": "1", "B": "3", "C": "4"}));
+        assert_eq!(
+            merged(json!({"environment": {"B": "3", "C": "4"}}))["environment"],
+            json!({"A": "1", "B": "3", "C": "4"})
+        );
         assert_eq!(merged(json!({"labels": {"tier": "1"}}))["labels"], json!({"team": "a", "tier": "1"}));
         assert!(merged(json!({"ports": []})).get("ports").is_none(), "an empty list replaces too");
         for (field, value) in [

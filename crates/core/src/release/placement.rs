@@ -88,7 +88,9 @@ pub fn variant_for<'a>(
 ) -> Result<&'a PlatformImage> {
     let images = &component.platforms;
     let found = match (platform, images.as_slice()) {
-        (Some(platform), _) => images.iter().filter_map(|one| Some((fit(one, platform)?, one))).max_by_key(|(fit, _)| *fit),
+        (Some(platform), _) => {
+            images.iter().filter_map(|one| Some((fit(one, platform)?, one))).max_by_key(|(fit, _)| *fit)
+        }
         (None, [only]) => Some((0, only)),
         (None, _) => None,
     };
@@ -197,12 +199,13 @@ mod tests {
     #[test]
     fn the_best_variant_is_chosen() {
         let mut component = testing::sealed().components.remove(0);
-        let images: Vec<PlatformImage> = [("amd64", ""), ("amd64", "v3"), ("arm", "v6"), ("arm", "v7"), ("arm64", "v8")]
-            .map(|(architecture, text)| PlatformImage {
-                platform: variant(architecture, text),
-                ..component.platforms[0].clone()
-            })
-            .to_vec();
+        let images: Vec<PlatformImage> =
+            [("amd64", ""), ("amd64", "v3"), ("arm", "v6"), ("arm", "v7"), ("arm64", "v8")]
+                .map(|(architecture, text)| PlatformImage {
+                    platform: variant(architecture, text),
+                    ..component.platforms[0].clone()
+                })
+                .to_vec();
         component.platforms = images;
         for (host, expected) in [
             (("amd64", ""), Some(("amd64", ""))),
@@ -215,7 +218,8 @@ mod tests {
             (("arm64", ""), Some(("arm64", "v8"))),
             (("s390x", ""), None),
         ] {
-            let found = variant_for(&component, Some(&variant(host.0, host.1)), "t").ok().map(|one| one.platform.clone());
+            let found =
+                variant_for(&component, Some(&variant(host.0, host.1)), "t").ok().map(|one| one.platform.clone());
             assert_eq!(found, expected.map(|(architecture, text)| variant(architecture, text)), "{host:?}");
         }
         component.platforms.truncate(1);

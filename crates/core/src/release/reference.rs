@@ -152,8 +152,11 @@ fn label_reference(key: &str) -> String {
 }
 
 fn unreadable(place: &str, expression: &str, why: &str) -> Error {
-    Error::new(ErrorCode::RuleViolated, format!("{place} holds an expression that cannot be used, {expression:?}: {why}"))
-        .details(serde_json::json!({ "place": place, "expression": expression }))
+    Error::new(
+        ErrorCode::RuleViolated,
+        format!("{place} holds an expression that cannot be used, {expression:?}: {why}"),
+    )
+    .details(serde_json::json!({ "place": place, "expression": expression }))
 }
 
 fn shown(text: &str) -> String {
@@ -201,10 +204,15 @@ mod tests {
 
     #[test]
     fn what_is_unknown_is_named_with_what_is_known() {
-        for text in ["${{ target.labels.rack }}", "${{ target.nam }}", "${{ region }}", "${{ secrets.TOKEN }}", "${{ a.b.c }}"] {
+        for text in
+            ["${{ target.labels.rack }}", "${{ target.nam }}", "${{ region }}", "${{ secrets.TOKEN }}", "${{ a.b.c }}"]
+        {
             let error = resolve(text).unwrap_err();
             assert_eq!(error.code(), ErrorCode::UnknownReference, "{text}");
-            assert!(error.message().contains("variable A") && error.message().contains("target.labels.zone"), "{error:?}");
+            assert!(
+                error.message().contains("variable A") && error.message().contains("target.labels.zone"),
+                "{error:?}"
+            );
         }
     }
 

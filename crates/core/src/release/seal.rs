@@ -90,7 +90,11 @@ pub struct Referred {
 /// Puts together what `release` is when it is sealed now. All that is wrong is listed at once.
 pub fn seal(release: &Release, referred: &Referred) -> Result<SealedRelease> {
     if release.components.is_empty() {
-        return Err(Error::field("components", "required", "must not be empty: a release without components runs nothing"));
+        return Err(Error::field(
+            "components",
+            "required",
+            "must not be empty: a release without components runs nothing",
+        ));
     }
     let mut wrong = duplicates(&release.components);
     let mut components = Vec::with_capacity(release.components.len());
@@ -140,20 +144,27 @@ fn seal_component(release: &Release, part: &ReleaseComponent, referred: &Referre
         .get(&part.component_id)
         .filter(|component| component.deleted_at.is_none())
         .ok_or_else(|| ("componentId", format!("there is no component with id {}", part.component_id)))?;
-    let version = referred
-        .versions
-        .get(&part.version_id)
-        .filter(|version| version.component_id == part.component_id)
-        .ok_or_else(|| ("versionId", format!("{} has no version with id {}", component.name, part.version_id)))?;
+    let version =
+        referred
+            .versions
+            .get(&part.version_id)
+            .filter(|version| version.component_id == part.component_id)
+            .ok_or_else(|| ("versionId", format!("{} has no version with id {}", component.name, part.version_id)))?;
     if version.digest != part.digest {
-        return Err(("digest", format!("is not the digest of {} {}, which is {}", component.name, version.tag, version.digest)));
+        return Err((
+            "digest",
+            format!("is not the digest of {} {}, which is {}", component.name, version.tag, version.digest),
+        ));
     }
     let needs = |id: &&ComponentId| !release.components.iter().any(|other| other.component_id == **id);
     if let Some(missing) = component.depends_on.iter().find(needs) {
         let name = referred.components.get(missing).map_or_else(|| missing.to_string(), |one| one.name.clone());
         return Err((
             "componentId",
-            format!("{} depends on {name}, which is not in the release: add it, or remove it from dependsOn", component.name),
+            format!(
+                "{} depends on {name}, which is not in the release: add it, or remove it from dependsOn",
+                component.name
+            ),
         ));
     }
     Ok(SealedComponent {

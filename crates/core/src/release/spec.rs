@@ -108,7 +108,10 @@ fn image(
     let registry = registries.get(&integration_id).ok_or_else(|| {
         Error::new(
             ErrorCode::RuleViolated,
-            format!("the registry of component {} is gone: there is no integration {integration_id}", component.component),
+            format!(
+                "the registry of component {} is gone: there is no integration {integration_id}",
+                component.component
+            ),
         )
     })?;
     let (host, prefix) = match scope.registry_mirrors.get(&integration_id) {
@@ -158,7 +161,11 @@ fn runtime(
     garde::Validate::validate(&runtime).map_err(|report| {
         Error::new(
             ErrorCode::RuleViolated,
-            format!("{} does not hold after its values are resolved: {}", place("the runtime"), report.to_string().trim()),
+            format!(
+                "{} does not hold after its values are resolved: {}",
+                place("the runtime"),
+                report.to_string().trim()
+            ),
         )
     })?;
     Ok(runtime)

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{Release, ReleaseComponent, ReleaseStatus, seal::Referred};
 use crate::{
     Digest, Timestamp,
-    component::{Component, ComponentVersion, PlatformImage, Platform, Runtime, RuntimePatch, Versioning},
+    component::{Component, ComponentVersion, Platform, PlatformImage, Runtime, RuntimePatch, Versioning},
     id::{ComponentId, IntegrationId, ReleaseId, TypedId, UserId, VersionId},
     label::LabelSelector,
 };

@@ -68,7 +68,8 @@ impl ValueScope {
     fn scoped_here(&self) -> Result<Variables> {
         let mut best: BTreeMap<&str, (&ScopedVariables, &str)> = BTreeMap::new();
         let mut ties: BTreeMap<&str, &ScopedVariables> = BTreeMap::new();
-        let fits = |one: &&ScopedVariables| one.target_labels.iter().all(|(key, value)| self.labels.get(key) == Some(value));
+        let fits =
+            |one: &&ScopedVariables| one.target_labels.iter().all(|(key, value)| self.labels.get(key) == Some(value));
         for scope in self.scoped.iter().filter(fits) {
             let rank = scope.target_labels.len();
             for (name, value) in &scope.variables {
@@ -193,10 +194,8 @@ mod tests {
     #[test]
     fn a_tie_names_both() {
         let mut scope = testing::scope();
-        scope.scoped = vec![
-            scoped(&[("zone", "eu")], &[("A", "1"), ("B", "1")]),
-            scoped(&[("role", "web")], &[("A", "2")]),
-        ];
+        scope.scoped =
+            vec![scoped(&[("zone", "eu")], &[("A", "1"), ("B", "1")]), scoped(&[("role", "web")], &[("A", "2")])];
         let error = values("api", &scope).unwrap_err();
         assert_eq!(error.code(), ErrorCode::AmbiguousVariable);
         assert!(error.message().contains("[zone=eu]") && error.message().contains("[role=web]"), "{error:?}");
