@@ -17,7 +17,7 @@ struct Room {
 }
 
 const ASYNC: &[&str] = &["tokio", "tokio-util", "futures-util"];
-const SERVER_HTTP: &[&str] = &["axum", "tower", "tower-http", "hyper", "hyper-util"];
+const SERVER_HTTP: &[&str] = &["axum", "tower", "tower-http"];
 const CLIENT_HTTP: &[&str] = &["reqwest", "tokio-tungstenite"];
 const SQL: &[&str] = &["rusqlite", "tokio-postgres", "tokio-postgres-rustls"];
 const AMBIENT: &[&str] = &["rand", "bollard", "rustix"];
@@ -30,7 +30,11 @@ const ROOMS: &[Room] = &[
     Room { name: "protocol", may_use: &["core"], never: &[SERVER_HTTP, SQL] },
     Room { name: "store", may_use: &["core"], never: &[SERVER_HTTP, CLIENT_HTTP] },
     Room { name: "authority", may_use: &["core", "store"], never: &[SERVER_HTTP, SQL] },
-    Room { name: "app", may_use: &["core", "evidence", "oci", "store", "authority"], never: &[SERVER_HTTP, SQL] },
+    Room {
+        name: "app",
+        may_use: &["core", "evidence", "oci", "protocol", "store", "authority"],
+        never: &[SERVER_HTTP, SQL],
+    },
     // It opens the store at start and hands it on; no SQL.
     Room { name: "server", may_use: &["core", "protocol", "store", "authority", "app"], never: &[SQL] },
     Room { name: "agent", may_use: &["core", "evidence", "oci", "protocol"], never: &[SERVER_HTTP, SQL] },
