@@ -64,7 +64,6 @@ pub(super) fn bind(address: &Option<String>, _: &()) -> garde::Result {
     ensure(good, "must be an IP address of the host, such as 127.0.0.1")
 }
 
-#[allow(clippy::ptr_arg)] // garde passes the field's own type
 pub(super) fn distinct_ports(ports: &Vec<Port>, _: &()) -> garde::Result {
     let (mut inside, mut outside) = (BTreeSet::new(), BTreeSet::new());
     for port in ports {
@@ -77,13 +76,11 @@ pub(super) fn distinct_ports(ports: &Vec<Port>, _: &()) -> garde::Result {
     Ok(())
 }
 
-#[allow(clippy::ptr_arg)]
 pub(super) fn distinct_volumes(volumes: &Vec<Volume>, _: &()) -> garde::Result {
     let mut seen = BTreeSet::new();
     ensure(volumes.iter().all(|one| seen.insert(&one.target)), "must not mount two volumes at one place")
 }
 
-#[allow(clippy::ptr_arg)]
 pub(super) fn distinct_secrets(secrets: &Vec<SecretMount>, _: &()) -> garde::Result {
     let mut seen = BTreeSet::new();
     let place = |one: &SecretMount| one.target.clone().unwrap_or_else(|| one.name.clone());
