@@ -5,6 +5,7 @@
 //! value for the caller to store.
 
 pub mod keys;
+pub mod oauth;
 pub mod password;
 pub mod seal;
 pub mod secret;

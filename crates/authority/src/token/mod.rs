@@ -19,7 +19,7 @@ pub use issue::{IssuedToken, Issuer, Subject};
 pub use refusal::Refusal;
 pub use revocation::{Freshness, RevocationState, STALE_AFTER_SECONDS};
 pub use strict::MAX_TOKEN_BYTES;
-pub(crate) use strict::{HeaderRules, StrictToken};
+pub(crate) use strict::{HeaderRules, Leniency, StrictToken, check_times};
 pub use ticket::{StreamTicket, TICKET_SECONDS, TicketGrant};
 pub use verify::{BoundToken, Verification, VerifiedToken, Verifier};
 

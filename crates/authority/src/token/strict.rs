@@ -75,6 +75,11 @@ impl<'a> StrictToken<'a> {
         self.kid.as_deref()
     }
 
+    /// A claim that nobody vouches for yet: good for finding the key, and for nothing else.
+    pub fn unverified_text(&self, claim: &str) -> Option<&str> {
+        self.claims.get(claim)?.as_str()
+    }
+
     /// The claims, if `key` signed them and they have the types of `C`.
     pub fn verify<C: DeserializeOwned>(self, key: &PublicKey) -> Result<C, Refusal> {
         super::install_provider();

@@ -2,6 +2,8 @@
 
 // `cfg(test)` holds here anyway; it tells the lints that these are tests.
 #[cfg(test)]
+mod assertions;
+#[cfg(test)]
 mod gate;
 #[cfg(test)]
 mod hostile_tokens;
