@@ -189,3 +189,52 @@ pub(crate) fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de
 ) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn platform(os: &str, architecture: &str, variant: Option<&str>) -> Platform {
+        Platform { os: os.to_owned(), architecture: architecture.to_owned(), variant: variant.map(str::to_owned) }
+    }
+
+    fn index(platforms: &[(&str, &str, Option<&str>)]) -> Index {
+        let entry = |(os, architecture, variant): &(&str, &str, Option<&str>)| Descriptor {
+            media_type: ManifestType::OciManifest.to_string(),
+            digest: Digest::of(format!("{os}/{architecture}/{variant:?}").as_bytes()),
+            size: 1,
+            platform: Some(platform(os, architecture, *variant)),
+            annotations: BTreeMap::new(),
+        };
+        Index { manifests: platforms.iter().map(entry).collect(), annotations: BTreeMap::new() }
+    }
+
+    #[test]
+    fn a_host_gets_the_newest_that_it_can_run() {
+        let arm = index(&[("linux", "arm", Some("v5")), ("linux", "arm", Some("v7")), ("linux", "arm", Some("v6"))]);
+        let arm64 = index(&[("windows", "arm64", None), ("linux", "arm64", Some("v8")), ("linux", "amd64", None)]);
+        let amd64 = index(&[("linux", "amd64", None), ("linux", "amd64", Some("v3"))]);
+        for (index, host, expected) in [
+            (&arm, platform("linux", "arm", Some("v6")), Some(Some("v6"))),
+            (&arm, platform("linux", "arm", None), Some(Some("v7"))),
+            (&arm, platform("linux", "arm64", None), None),
+            (&arm64, platform("linux", "arm64", None), Some(Some("v8"))),
+            (&amd64, platform("linux", "amd64", None), Some(None)),
+            (&amd64, platform("linux", "amd64", Some("v3")), Some(Some("v3"))),
+            (&amd64, platform("freebsd", "amd64", None), None),
+        ] {
+            let chosen = index.select(&host).map(|found| found.platform.as_ref().unwrap().variant.as_deref());
+            assert_eq!(chosen, expected, "{host:?}");
+        }
+    }
+
+    #[test]
+    fn attestations_are_no_images() {
+        let mut index = index(&[("unknown", "unknown", None), ("linux", "amd64", None)]);
+        index.manifests[1]
+            .annotations
+            .insert("vnd.docker.reference.type".to_owned(), "attestation-manifest".to_owned());
+        assert!(index.manifests.iter().all(|entry| !entry.is_image()));
+        assert_eq!(index.select(&platform("linux", "amd64", None)), None);
+    }
+}

@@ -90,8 +90,8 @@ impl RegistryClient {
         if images.len() > MAX_PLATFORMS {
             return Err(self.0.bad(&what, format!("an index of more than {MAX_PLATFORMS} platforms")));
         }
-        let fetched = stream::iter(images.iter().map(|entry| self.entry(repository, entry))).buffered(AT_ONCE);
-        let results: Vec<_> = fetched.collect().await;
+        let calls: Vec<_> = images.into_iter().map(|entry| self.entry(repository, entry)).collect();
+        let results: Vec<_> = stream::iter(calls).buffered(AT_ONCE).collect().await;
         let (mut parts, mut absent) = (Vec::new(), None);
         for result in results {
             match result {

@@ -166,3 +166,58 @@ impl Resolve for Resolver {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `inner.example` is on loopback, `proxy.example` too; no other name is known here.
+    struct Names;
+
+    impl Lookup for Names {
+        fn lookup(&self, host: String) -> Pin<Box<dyn Future<Output = std::io::Result<Vec<IpAddr>>> + Send>> {
+            Box::pin(async move {
+                match host.to_ascii_lowercase().as_str() {
+                    "inner.example" | "proxy.example" => Ok(vec![IpAddr::from([127, 0, 0, 1])]),
+                    _ => Err(std::io::Error::other("no such name")),
+                }
+            })
+        }
+    }
+
+    fn behind_a_proxy() -> Guard {
+        let config = OutboundConfig {
+            plain_http: PlainHttp::Allowed,
+            proxy: ProxyUse::Direct,
+            lookup: Arc::new(Names),
+            ..OutboundConfig::default()
+        };
+        let proxies = Matcher::builder().all("http://proxy.example:3128").no("direct.example,proxy.example").build();
+        Guard { proxies: Some(proxies), ..Guard::new(&config) }
+    }
+
+    async fn check(guard: &Guard, url: &str) -> Result<(), OutboundError> {
+        guard.check(&Url::parse(url).unwrap()).await
+    }
+
+    #[tokio::test]
+    async fn a_proxy_is_trusted_and_what_lies_behind_it_is_not() {
+        let guard = behind_a_proxy();
+        // Only the proxy knows this name.
+        assert_eq!(check(&guard, "https://elsewhere.example/").await, Ok(()));
+        for refused in ["https://inner.example/", "https://127.0.0.1/", "https://[::1]/", "http://169.254.169.254/"] {
+            assert!(matches!(check(&guard, refused).await, Err(OutboundError::Refused(_))), "{refused}");
+        }
+        // The connection to the proxy itself may be made, under its name in any case.
+        assert_eq!(guard.resolve_checked("Proxy.Example").await.unwrap(), [IpAddr::from([127, 0, 0, 1])]);
+        assert!(guard.resolve_checked("inner.example").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn the_proxy_is_no_target() {
+        let guard = behind_a_proxy();
+        check(&guard, "https://elsewhere.example/").await.unwrap();
+        let own = check(&guard, "http://proxy.example:9090/").await;
+        assert!(matches!(own, Err(OutboundError::Refused(_))), "{own:?}");
+    }
+}
