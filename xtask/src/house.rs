@@ -1,6 +1,7 @@
 //! The rules of the house that neither the compiler nor clippy sees.
 
 mod exceptions;
+mod invariants;
 mod manifests;
 mod sources;
 
@@ -17,10 +18,12 @@ const CONTRACT: (&str, &str) =
 pub fn check(repository: &Repository) -> Result<Findings> {
     let exceptions = exceptions::Exceptions::read(repository)?;
     let mut findings = Findings::new();
-    for file in repository.text_files()? {
-        findings.extend(sources::check(&file, &exceptions));
-        findings.extend(manifests::check(&file)?);
+    let files = repository.text_files()?;
+    for file in &files {
+        findings.extend(sources::check(file, &exceptions));
+        findings.extend(manifests::check(file)?);
     }
+    findings.extend(invariants::check(&files));
     findings.extend(exceptions.unused());
     findings.extend(contract(repository)?);
     Ok(findings)
