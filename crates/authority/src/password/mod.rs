@@ -75,13 +75,14 @@ impl Passwords {
     pub fn check(&self, password: &SecretString, stored: Option<&str>) -> Result<PasswordCheck> {
         // Nobody has a longer one; hashing megabytes would be work for nothing.
         let text = password.expose_secret();
-        let text = if text.len() > MAX_PASSWORD_BYTES { "" } else { text };
+        let too_long = text.len() > MAX_PASSWORD_BYTES;
+        let text = if too_long { "" } else { text };
         let defect = |cause: &dyn std::fmt::Display| {
             Error::internal_defect(format!("a stored password hash can't be used: {cause}"))
         };
         let parsed = PasswordHash::new(stored.unwrap_or(&self.dummy)).map_err(|cause| defect(&cause))?;
         match self.argon2.verify_password(text.as_bytes(), &parsed) {
-            Ok(()) if stored.is_none() => Ok(PasswordCheck::Wrong),
+            Ok(()) if stored.is_none() || too_long => Ok(PasswordCheck::Wrong),
             Ok(()) => Ok(self.weigh(&parsed)),
             Err(HashError::PasswordInvalid) => Ok(PasswordCheck::Wrong),
             Err(cause) => Err(defect(&cause)),
