@@ -5,8 +5,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use plimsoll_core::{Digest, Result, Timestamp, permission::Grant};
 
 use super::{
-    BoundToken, MAX_TOKEN_BYTES, Refusal, RevocationState, StreamTicket, Verification, VerifiedToken,
-    VerifiedTokenCache, Verifier,
+    BoundToken, MAX_TOKEN_BYTES, Refusal, RevocationState, STALE_AFTER_SECONDS, StreamTicket, Verification,
+    VerifiedToken, VerifiedTokenCache, Verifier,
 };
 
 /// What checks every request's token on this replica. Keys and revocations are swapped while it runs.
@@ -107,11 +107,12 @@ impl TokenGate {
         Arc::clone(&self.revocations.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Puts a newer snapshot in force. One that was read earlier than the present one is left out: two
-    /// renewals can overtake each other.
+    /// Puts a newer snapshot in force. One that was read a little earlier than the present one is left out:
+    /// two renewals can overtake each other. One that is much earlier is taken: the clock was set back.
     pub fn renew_revocations(&self, next: RevocationState) {
         let mut current = self.revocations.write().unwrap_or_else(PoisonError::into_inner);
-        if next.renewed_at >= current.renewed_at {
+        let behind = current.renewed_at.micros_since(next.renewed_at);
+        if !(1..=STALE_AFTER_SECONDS * 1_000_000).contains(&behind) {
             *current = Arc::new(next);
         }
     }

@@ -118,8 +118,15 @@ fn mutations_stop_when_revocations_are_old() {
     assert_eq!(w.gate.check_mutation(START.plus_seconds(16)).unwrap_err().code(), ErrorCode::Unavailable);
     let mut state = (*w.gate.revocations()).clone();
     state.renewed_at = START.plus_seconds(16);
-    w.gate.renew_revocations(state);
+    w.gate.renew_revocations(state.clone());
     assert!(w.gate.check_mutation(START.plus_seconds(16)).is_ok());
+
+    // The clock is set back by an hour: refused until the next renewal, and good after it.
+    let back = START.plus_seconds(-3600);
+    assert!(w.gate.check_mutation(back).is_err());
+    state.renewed_at = back;
+    w.gate.renew_revocations(state);
+    assert!(w.gate.check_mutation(back).is_ok());
 }
 
 #[test]
