@@ -1,5 +1,10 @@
 //! Promotions: requests to bring a release into an environment, their gates, approvals and decisions.
 
+pub mod approval;
+pub mod decide;
+pub mod facts;
+pub mod gates;
+pub mod makers;
 pub mod policy;
 pub mod preview;
 pub mod state;
@@ -18,6 +23,11 @@ use crate::{
     id::{EnvironmentId, EvidencePacketId, JobId, PromotionId, ReleaseId},
 };
 
+pub use facts::{
+    ApprovalFacts, ApproverFacts, DecisionInputs, EnvironmentFacts, FreezeFacts, GateInForce, PolicyFacts,
+    PredecessorFacts, PromotionFacts, ReleaseFacts,
+};
+pub use makers::{Maker, MakerRole};
 pub use policy::{Approval, ApprovalPolicy, ApprovalRule, ApprovalVerdict, Approvers, PendingApproval, RuleProgress};
 pub use preview::{ComponentChange, ComponentChangeKind, GatePreview, ResolvedTargetValues};
 pub use state::PromotionCommand;
@@ -146,3 +156,6 @@ pub struct Override {
     /// Why.
     pub reason: String,
 }
+
+#[cfg(test)]
+mod testing;

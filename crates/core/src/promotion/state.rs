@@ -138,12 +138,11 @@ fn transition(status: PromotionStatus, command: PromotionCommand) -> Option<Prom
         (S::Evaluating | S::Blocked | S::AwaitingApproval | S::Scheduled | S::Approved, C::Cancel) => {
             Some(S::Cancelled)
         }
-        (S::Deploying, C::Cancel) => Some(S::Deploying),
         (S::Evaluating | S::Blocked | S::AwaitingApproval | S::Scheduled | S::Approved, C::Expire) => Some(S::Expired),
         (S::Evaluating | S::Blocked | S::AwaitingApproval | S::Scheduled | S::Approved, C::Supersede) => {
             Some(S::Superseded)
         }
-        (S::Approved, C::Start) => Some(S::Deploying),
+        (S::Approved, C::Start) | (S::Deploying, C::Cancel) => Some(S::Deploying),
         (S::Deploying, C::Succeed) => Some(S::Deployed),
         (S::Deploying, C::Fail) => Some(S::Failed),
         (S::Deploying | S::Deployed | S::Failed, C::RollBack) => Some(S::RolledBack),
