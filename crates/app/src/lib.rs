@@ -8,6 +8,7 @@ pub mod component;
 pub mod mutation;
 pub mod replace;
 pub mod sealing;
+pub mod tasks;
 
 use plimsoll_authority::seal::RootKey;
 use plimsoll_core::context::Context;
@@ -26,12 +27,15 @@ pub struct App {
     pub context: Context,
     /// What seals secrets at rest.
     pub sealing: Sealing,
+    /// Names this process among replicas.
+    pub replica: String,
 }
 
 impl App {
     /// The use cases over `store`; `root` is the key that everything sealed depends on.
     #[must_use]
     pub fn new(store: Store, context: Context, root: RootKey) -> Self {
-        Self { store, context, sealing: Sealing::new(root) }
+        let replica = context.uuid().to_string();
+        Self { store, context, sealing: Sealing::new(root), replica }
     }
 }

@@ -103,7 +103,7 @@ fn sequence_tenant<'a>(tx: &mut Tx<'_>, tenant: TenantId, ids: impl Iterator<Ite
         tx.execute(
             "INSERT INTO event_position (tenant_id, position, event_id, topic, resource_id, parent_id)
              SELECT $1, $2, $3, coalesce(e.topic, 'audit'), coalesce(e.resource_id, ''), e.parent_id
-             FROM (SELECT 1 AS one) AS always LEFT JOIN event e ON e.tenant_id = $1 AND e.id = $3",
+             FROM (SELECT 1 AS one) AS one_row LEFT JOIN event e ON e.tenant_id = $1 AND e.id = $3",
             params![tenant, position, id],
         )?;
         tx.execute("DELETE FROM unsequenced WHERE tenant_id = $1 AND event_id = $2", params![tenant, id])?;

@@ -10,6 +10,7 @@
 
 pub mod audit;
 mod component;
+pub mod deployment;
 pub mod event;
 pub mod idempotency;
 pub mod migrate;

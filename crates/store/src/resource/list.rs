@@ -200,7 +200,7 @@ fn total<R: Resource>(
         return Ok(bounded(count));
     }
     let sql =
-        format!("SELECT count(*) FROM (SELECT 1 FROM {} WHERE {clause} LIMIT {}) AS some", R::TABLE.name, COUNTED + 1);
+        format!("SELECT count(*) FROM (SELECT 1 FROM {} WHERE {clause} LIMIT {}) AS bounded", R::TABLE.name, COUNTED + 1);
     let count = tx.query_one(&sql, values)?.first::<i64>()? as u64;
     tx.totals().put(key, count);
     Ok(bounded(count))

@@ -1,0 +1,150 @@
+//! Jobs, tasks, specs, logs and fences as rows.
+
+pub mod fence;
+pub mod log;
+pub mod order;
+pub mod running;
+pub mod spec;
+
+use plimsoll_core::{
+    Result, Timestamp,
+    deployment::{DeploymentJob, Task},
+    id::{EnvironmentId, JobId, TaskId},
+};
+
+use crate::{
+    IntoValue, Tx, Value, params,
+    resource::{self, Field, FieldKind, Resource, Table},
+};
+
+const JOB_STATUSES: &[&str] =
+    &["queued", "running", "paused", "succeeded", "failed", "cancelling", "cancelled", "rolled_back"];
+const TASK_STATUSES: &[&str] = &[
+    "pending", "assigned", "running", "verifying", "succeeded", "failed", "rolled_back", "skipped", "cancelled", "unknown",
+];
+
+impl Resource for DeploymentJob {
+    type Id = JobId;
+    const TABLE: Table = Table {
+        name: "deployment_job",
+        noun: "deployment job",
+        fields: &[
+            Field { api: "kind", column: "kind", kind: FieldKind::Enum(&["deploy", "rollback", "redeploy"]), sortable: true },
+            Field { api: "status", column: "status", kind: FieldKind::Enum(JOB_STATUSES), sortable: true },
+            Field { api: "environmentId", column: "environment_id", kind: FieldKind::Id, sortable: false },
+            Field { api: "application", column: "application", kind: FieldKind::Text, sortable: true },
+            Field { api: "releaseId", column: "release_id", kind: FieldKind::Id, sortable: false },
+            Field { api: "promotionId", column: "promotion_id", kind: FieldKind::Id, sortable: false },
+            Field { api: "updatedAt", column: "updated_at", kind: FieldKind::Time, sortable: true },
+            Field { api: "finishedAt", column: "finished_at", kind: FieldKind::Time, sortable: false },
+        ],
+    };
+    fn id(&self) -> JobId {
+        self.id
+    }
+    fn created_at(&self) -> Timestamp {
+        self.created_at
+    }
+    fn revision(&self) -> i64 {
+        self.revision
+    }
+    fn set_revision(&mut self, revision: i64) {
+        self.revision = revision;
+    }
+    fn declared(&self) -> Vec<Value<'_>> {
+        vec![
+            self.kind.as_str().into_value(),
+            self.status.as_str().into_value(),
+            self.environment_id.into_value(),
+            self.application.as_str().into_value(),
+            self.release_id.into_value(),
+            self.promotion_id.into_value(),
+            self.updated_at.into_value(),
+            self.finished_at.into_value(),
+        ]
+    }
+}
+
+/// A task with what guards its row: the API's task has no revision of its own.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskRow {
+    /// The task as people see it.
+    #[serde(flatten)]
+    pub task: Task,
+    /// Rises with every change.
+    pub revision: i64,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+impl Resource for TaskRow {
+    type Id = TaskId;
+    const TABLE: Table = Table {
+        name: "task",
+        noun: "task",
+        fields: &[
+            Field { api: "jobId", column: "job_id", kind: FieldKind::Id, sortable: false },
+            Field { api: "targetId", column: "target_id", kind: FieldKind::Id, sortable: false },
+            Field { api: "agentId", column: "agent_id", kind: FieldKind::Id, sortable: false },
+            Field { api: "kind", column: "kind", kind: FieldKind::Enum(&["forward", "rollback"]), sortable: true },
+            Field { api: "status", column: "status", kind: FieldKind::Enum(TASK_STATUSES), sortable: true },
+            Field { api: "batch", column: "batch", kind: FieldKind::Int, sortable: true },
+            Field { api: "epoch", column: "epoch", kind: FieldKind::Int, sortable: false },
+        ],
+    };
+    fn id(&self) -> TaskId {
+        self.task.id
+    }
+    fn created_at(&self) -> Timestamp {
+        self.created_at
+    }
+    fn revision(&self) -> i64 {
+        self.revision
+    }
+    fn set_revision(&mut self, revision: i64) {
+        self.revision = revision;
+    }
+    fn declared(&self) -> Vec<Value<'_>> {
+        vec![
+            self.task.job_id.into_value(),
+            self.task.target_id.into_value(),
+            self.task.agent_id.into_value(),
+            self.task.kind.as_str().into_value(),
+            self.task.status.as_str().into_value(),
+            i64::from(self.task.batch).into_value(),
+            (self.task.epoch as i64).into_value(),
+        ]
+    }
+}
+
+/// All tasks of a job in the order of batches.
+pub fn tasks_of(tx: &mut Tx<'_>, job: JobId) -> Result<Vec<TaskRow>> {
+    resource::find_where(tx, "job_id = $2 ORDER BY batch, id", params![job])
+}
+
+/// The job under way for an application in an environment.
+pub fn open_job(tx: &mut Tx<'_>, environment: EnvironmentId, application: &str) -> Result<Option<DeploymentJob>> {
+    let found = resource::find_where(
+        tx,
+        "environment_id = $2 AND application = $3 AND status IN ('queued', 'running', 'paused', 'cancelling')",
+        params![environment, application],
+    )?;
+    Ok(found.into_iter().next())
+}
+
+/// The application's jobs in an environment, newest first, at most 200.
+pub fn history(tx: &mut Tx<'_>, environment: EnvironmentId, application: &str) -> Result<Vec<DeploymentJob>> {
+    resource::find_where(
+        tx,
+        "environment_id = $2 AND application = $3 ORDER BY created_at DESC, id DESC LIMIT 200",
+        params![environment, application],
+    )
+}
+
+/// Whether a target has a task in hand.
+pub fn in_hand(tx: &mut Tx<'_>, target: plimsoll_core::id::TargetId) -> Result<Option<TaskRow>> {
+    let found: Vec<TaskRow> =
+        resource::find_where(tx, "target_id = $2 AND status IN ('assigned', 'running', 'verifying')", params![target])?;
+    Ok(found.into_iter().next())
+}

@@ -1,0 +1,125 @@
+//! What agents were told about tasks: offers until they are acked, cancels until they are answered.
+
+use plimsoll_core::{
+    Result, Timestamp,
+    id::{AgentId, TaskId, TenantId},
+};
+
+use crate::{Tx, params};
+
+/// An order as it was signed, kept so that a resend says the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptOrder {
+    /// About which task.
+    pub task: TaskId,
+    /// At which epoch.
+    pub epoch: u64,
+    /// The order's text.
+    pub text: String,
+    /// The signature's value.
+    pub signature: String,
+    /// The signing key's id.
+    pub key_id: String,
+}
+
+/// Keeps the order of a task that was just offered.
+pub fn keep(tx: &mut Tx<'_>, order: &KeptOrder, deadline: Timestamp) -> Result<()> {
+    let tenant = tx.tenant()?;
+    tx.execute_guarded(
+        "task",
+        "UPDATE task SET order_text = $3, order_signature = $4, order_key = $5, deadline = $6, acked_at = NULL, cancel_requested_at = NULL
+         WHERE tenant_id = $1 AND id = $2",
+        params![tenant, order.task, &order.text, &order.signature, &order.key_id, deadline],
+    )
+}
+
+/// Orders for an agent that it has not acked.
+pub fn unacked(tx: &mut Tx<'_>, agent: AgentId) -> Result<Vec<KeptOrder>> {
+    let tenant = tx.tenant()?;
+    let rows = tx.query(
+        "SELECT id, epoch, order_text, order_signature, order_key FROM task
+         WHERE tenant_id = $1 AND agent_id = $2 AND status = 'assigned' AND acked_at IS NULL AND order_text IS NOT NULL
+         ORDER BY created_at, id LIMIT 100",
+        params![tenant, agent],
+    )?;
+    rows.into_iter()
+        .map(|row| {
+            let mut row = row.reader();
+            Ok(KeptOrder {
+                task: row.next()?,
+                epoch: row.next::<i64>()? as u64,
+                text: row.next()?,
+                signature: row.next()?,
+                key_id: row.next()?,
+            })
+        })
+        .collect()
+}
+
+/// Notes that the agent has the task on its disk.
+pub fn ack(tx: &mut Tx<'_>, task: TaskId, epoch: u64, at: Timestamp) -> Result<bool> {
+    let tenant = tx.tenant()?;
+    let acked = tx.execute(
+        "UPDATE task SET acked_at = $4 WHERE tenant_id = $1 AND id = $2 AND epoch = $3 AND acked_at IS NULL",
+        params![tenant, task, epoch as i64, at],
+    )?;
+    Ok(acked == 1)
+}
+
+/// Notes that a task in hand is to be cancelled; it must answer by `deadline`.
+pub fn request_cancel(tx: &mut Tx<'_>, task: TaskId, at: Timestamp, deadline: Timestamp) -> Result<()> {
+    let tenant = tx.tenant()?;
+    tx.execute(
+        "UPDATE task SET cancel_requested_at = coalesce(cancel_requested_at, $3), deadline = $4 WHERE tenant_id = $1 AND id = $2",
+        params![tenant, task, at, deadline],
+    )
+    .map(drop)
+}
+
+/// Tasks of an agent that are to be cancelled, with their epochs.
+pub fn cancels(tx: &mut Tx<'_>, agent: AgentId) -> Result<Vec<(TaskId, u64)>> {
+    let tenant = tx.tenant()?;
+    let rows = tx.query(
+        "SELECT id, epoch FROM task WHERE tenant_id = $1 AND agent_id = $2 AND cancel_requested_at IS NOT NULL
+           AND status IN ('assigned', 'running', 'verifying')",
+        params![tenant, agent],
+    )?;
+    rows.into_iter()
+        .map(|row| {
+            let mut row = row.reader();
+            Ok((row.next()?, row.next::<i64>()? as u64))
+        })
+        .collect()
+}
+
+/// When a task in hand must have answered.
+pub fn deadline(tx: &mut Tx<'_>, task: TaskId) -> Result<Option<Timestamp>> {
+    let tenant = tx.tenant()?;
+    let row = tx.query_opt("SELECT deadline FROM task WHERE tenant_id = $1 AND id = $2", params![tenant, task])?;
+    Ok(row.map(crate::Row::first::<Option<Timestamp>>).transpose()?.flatten())
+}
+
+/// Moves the deadlines of an agent's tasks: it renewed its lease. Those being cancelled keep theirs.
+pub fn extend(tx: &mut Tx<'_>, agent: AgentId, deadline: Timestamp) -> Result<u64> {
+    let tenant = tx.tenant()?;
+    tx.execute(
+        "UPDATE task SET deadline = $3 WHERE tenant_id = $1 AND agent_id = $2 AND cancel_requested_at IS NULL
+           AND status IN ('assigned', 'running', 'verifying')",
+        params![tenant, agent, deadline],
+    )
+}
+
+/// Tasks whose agent is silent past its deadline, in any tenant; in a system transaction.
+pub fn overdue(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<(TenantId, TaskId)>> {
+    let rows = tx.query(
+        "SELECT tenant_id, id FROM task WHERE status IN ('assigned', 'running', 'verifying') AND deadline <= $1
+         ORDER BY deadline LIMIT 500",
+        params![now],
+    )?;
+    rows.into_iter()
+        .map(|row| {
+            let mut row = row.reader();
+            Ok((row.next()?, row.next()?))
+        })
+        .collect()
+}

@@ -1,0 +1,9 @@
+//! The storage, on both databases: every test here runs on SQLite and on PostgreSQL.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod both;
+mod order;
+mod races;
+mod seam;
+mod work;
