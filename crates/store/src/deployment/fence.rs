@@ -18,9 +18,7 @@ pub fn raise(tx: &mut Tx<'_>, target: TargetId) -> Result<u64> {
 /// The epoch in force.
 pub fn current(tx: &mut Tx<'_>, target: TargetId) -> Result<u64> {
     let tenant = tx.tenant()?;
-    let row = tx.query_opt(
-        "SELECT epoch FROM target_epoch WHERE tenant_id = $1 AND target_id = $2",
-        params![tenant, target],
-    )?;
+    let row = tx
+        .query_opt("SELECT epoch FROM target_epoch WHERE tenant_id = $1 AND target_id = $2", params![tenant, target])?;
     Ok(row.map(crate::Row::first::<i64>).transpose()?.unwrap_or(0) as u64)
 }

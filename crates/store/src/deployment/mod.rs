@@ -20,7 +20,16 @@ use crate::{
 const JOB_STATUSES: &[&str] =
     &["queued", "running", "paused", "succeeded", "failed", "cancelling", "cancelled", "rolled_back"];
 const TASK_STATUSES: &[&str] = &[
-    "pending", "assigned", "running", "verifying", "succeeded", "failed", "rolled_back", "skipped", "cancelled", "unknown",
+    "pending",
+    "assigned",
+    "running",
+    "verifying",
+    "succeeded",
+    "failed",
+    "rolled_back",
+    "skipped",
+    "cancelled",
+    "unknown",
 ];
 
 impl Resource for DeploymentJob {
@@ -29,7 +38,12 @@ impl Resource for DeploymentJob {
         name: "deployment_job",
         noun: "deployment job",
         fields: &[
-            Field { api: "kind", column: "kind", kind: FieldKind::Enum(&["deploy", "rollback", "redeploy"]), sortable: true },
+            Field {
+                api: "kind",
+                column: "kind",
+                kind: FieldKind::Enum(&["deploy", "rollback", "redeploy"]),
+                sortable: true,
+            },
             Field { api: "status", column: "status", kind: FieldKind::Enum(JOB_STATUSES), sortable: true },
             Field { api: "environmentId", column: "environment_id", kind: FieldKind::Id, sortable: false },
             Field { api: "application", column: "application", kind: FieldKind::Text, sortable: true },

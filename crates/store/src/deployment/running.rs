@@ -42,7 +42,8 @@ fn read(row: Row) -> Result<Running> {
 /// Notes what runs now.
 pub fn put(tx: &mut Tx<'_>, spec: &DeploymentSpec, job: JobId, at: Timestamp) -> Result<()> {
     let tenant = tx.tenant()?;
-    let text = serde_json::to_string(spec).map_err(|cause| Error::internal_defect(format!("a spec is not JSON: {cause}")))?;
+    let text =
+        serde_json::to_string(spec).map_err(|cause| Error::internal_defect(format!("a spec is not JSON: {cause}")))?;
     tx.execute(
         "INSERT INTO running (tenant_id, target_id, application, environment_id, release_id, job_id, spec, since)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)

@@ -199,8 +199,11 @@ fn total<R: Resource>(
     if let Some(count) = tx.totals().get(&key) {
         return Ok(bounded(count));
     }
-    let sql =
-        format!("SELECT count(*) FROM (SELECT 1 FROM {} WHERE {clause} LIMIT {}) AS bounded", R::TABLE.name, COUNTED + 1);
+    let sql = format!(
+        "SELECT count(*) FROM (SELECT 1 FROM {} WHERE {clause} LIMIT {}) AS bounded",
+        R::TABLE.name,
+        COUNTED + 1
+    );
     let count = tx.query_one(&sql, values)?.first::<i64>()? as u64;
     tx.totals().put(key, count);
     Ok(bounded(count))
