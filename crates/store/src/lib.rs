@@ -13,6 +13,7 @@ mod component;
 pub mod deployment;
 pub mod event;
 pub mod idempotency;
+pub mod identity;
 pub mod migrate;
 pub mod resource;
 pub mod sealing_key;

@@ -31,6 +31,7 @@ const MIGRATIONS: &[Migration] = &[Migration { version: 1, readable_from: 1, par
 const FIRST: &[&str] = &[
     include_str!("migrations/0001/base.sql"),
     include_str!("migrations/0001/sealing.sql"),
+    include_str!("migrations/0001/identity.sql"),
     include_str!("migrations/0001/component.sql"),
 ];
 
@@ -42,12 +43,11 @@ const SYSTEM_TABLES: &[&str] = &[
     "role",
     "role_binding",
     "agent",
+    "agent_identity",
     "registration_token",
-    "signing_key",
-    "sealing_key",
     "revocation",
+    "authz_counter",
     "authz_version",
-    "device_grant",
     "session",
     "used_nonce",
     "label",
@@ -65,6 +65,10 @@ const SYSTEM_TABLES: &[&str] = &[
     "idempotency",
     "lease",
 ];
+
+/// Tables without a tenant that no tenant's transaction may see.
+const SYSTEM_ALONE: &[&str] =
+    &["installation", "signing_key", "device_grant", "browser_session", "sign_in_attempt"];
 
 /// The newest schema that this program knows.
 #[must_use]
@@ -193,6 +197,9 @@ fn wall(tx: &mut Tx<'_>, table: &str, tenanted: bool) -> Result<()> {
         _ => "SELECT, INSERT, UPDATE, DELETE",
     };
     let (app, system) = (Role::App.name(), Role::System.name());
+    if SYSTEM_ALONE.contains(&table) {
+        return tx.batch(&format!("GRANT {rights} ON {table} TO {system}"));
+    }
     if !tenanted {
         return tx.batch(&format!("GRANT {rights} ON {table} TO {app}, {system}"));
     }

@@ -79,7 +79,8 @@ pub trait Resource: Serialize + DeserializeOwned + Clone + Send + Sync + 'static
     }
 }
 
-fn body<R: Resource>(resource: &R) -> Result<String> {
+/// A resource as the column `body` holds it.
+pub(crate) fn body<R: Resource>(resource: &R) -> Result<String> {
     serde_json::to_string(resource)
         .map_err(|cause| Error::internal_defect(format!("a {} is not JSON: {cause}", R::TABLE.noun)))
 }

@@ -28,4 +28,6 @@ pub enum SystemReason {
     Revocation,
     /// Making tenants.
     Tenants,
+    /// Loading the keys that sign and seal, which belong to the installation.
+    Keys,
 }

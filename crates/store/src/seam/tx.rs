@@ -23,6 +23,9 @@ pub(crate) enum Connection<'c> {
 
 /// A running transaction. It can't be kept, cloned or sent: it lives as long as its closure.
 pub struct Tx<'c> {
+    /// What the connection runs as.
+    root: Scope,
+    /// What is done now: the same, or one tenant's part of a system transaction.
     scope: Scope,
     connection: Connection<'c>,
     totals: &'c Totals,
@@ -31,7 +34,7 @@ pub struct Tx<'c> {
 
 impl<'c> Tx<'c> {
     pub(crate) fn new(scope: Scope, connection: Connection<'c>, totals: &'c Totals) -> Self {
-        Self { scope, connection, totals, effects: Effects::default() }
+        Self { root: scope, scope, connection, totals, effects: Effects::default() }
     }
 
     /// The tenant this transaction works for.
@@ -42,6 +45,17 @@ impl<'c> Tx<'c> {
                 Err(Error::internal_defect(format!("a tenant's query ran in a system transaction ({reason:?})")))
             }
         }
+    }
+
+    /// In a system transaction, does the part that belongs to one tenant.
+    pub fn within<T>(&mut self, tenant: TenantId, body: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        if matches!(self.root, Scope::Tenant(of) if of != tenant) {
+            return Err(Error::internal_defect("a tenant's transaction reached for another tenant"));
+        }
+        let before = std::mem::replace(&mut self.scope, Scope::Tenant(tenant));
+        let outcome = body(self);
+        self.scope = before;
+        outcome
     }
 
     /// For whom it runs.

@@ -1,0 +1,18 @@
+//! Who there is and what they may do: tenants, users, clients, roles, agents' keys, and what voids tokens.
+
+pub mod access;
+pub mod agent;
+mod client;
+pub mod credential;
+pub mod installation;
+pub mod nonce;
+mod registration_token;
+pub mod revocation;
+mod role;
+mod role_binding;
+mod tenant;
+mod user;
+
+pub use registration_token::{revoke_registration_token, use_registration_token};
+pub use role_binding::{administrators, holders_of};
+pub use tenant::{tenant_by_name, tenants, tiers};
