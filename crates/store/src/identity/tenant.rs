@@ -1,11 +1,6 @@
 //! Tenants as rows. They all belong to tenant `default`, whose administrators alone see them.
 
-use plimsoll_core::{
-    Result, Timestamp,
-    id::TenantId,
-    identity::Tenant,
-    rate::Tier,
-};
+use plimsoll_core::{Result, Timestamp, id::TenantId, identity::Tenant, rate::Tier};
 
 use crate::{
     IntoValue, Tx, Value, params,
