@@ -297,7 +297,7 @@ mod tests {
 
     fn wrong_fields(body: &impl Validate<Context = ()>) -> Vec<String> {
         let mut fields: Vec<_> =
-            body.validate().err().iter().flat_map(|report| report.iter()).map(|(path, _)| path.to_string()).collect();
+            body.validate().err().iter().flat_map(garde::Report::iter).map(|(path, _)| path.to_string()).collect();
         fields.sort();
         fields.dedup();
         fields
