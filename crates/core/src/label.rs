@@ -27,7 +27,7 @@ pub struct LabelSelector {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LabelExpression {
     /// The label.
-    #[garde(custom(|key: &String, _: &()| crate::rules::label_key(key)))]
+    #[garde(custom(|key: &String, (): &()| crate::rules::label_key(key)))]
     pub key: String,
     /// What must hold.
     #[garde(skip)]

@@ -74,7 +74,8 @@ const fn one() -> u16 {
 }
 
 /// A repository's name as the OCI distribution specification has it.
-fn check_repository(name: &String, _: &()) -> garde::Result {
+fn check_repository<T: AsRef<str>>(name: &T, _: &()) -> garde::Result {
+    let name = name.as_ref();
     let part = |part: &str| {
         let known = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'_' | b'-');
         let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);

@@ -25,7 +25,7 @@ pub struct CreateIntegration {
     #[serde(default)]
     pub config: Map<String, Value>,
     /// Secrets by name: the value itself, or `vault:<integrationId>/<path>#<key>`. Never shown again.
-    #[garde(length(max = 16), custom(|secrets: &BTreeMap<_, _>, _: &()| check_secrets(secrets.iter())))]
+    #[garde(length(max = 16), custom(|secrets: &BTreeMap<_, _>, (): &()| check_secrets(secrets.iter())))]
     #[serde(default)]
     pub secrets: BTreeMap<String, SecretText>,
     /// Whether it is used at all; yes when absent.
@@ -51,7 +51,7 @@ pub struct UpdateIntegration {
     #[serde(default)]
     pub config: Map<String, Value>,
     /// Secrets to set by name, or to remove with `null`.
-    #[garde(length(max = 16), custom(|secrets: &BTreeMap<_, _>, _: &()| check_secrets(set(secrets))))]
+    #[garde(length(max = 16), custom(|secrets: &BTreeMap<_, _>, (): &()| check_secrets(set(secrets))))]
     #[schema(schema_with = nullable_secrets)]
     #[serde(default)]
     pub secrets: BTreeMap<String, Option<SecretText>>,

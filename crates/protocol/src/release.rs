@@ -246,7 +246,8 @@ pub struct DeprecateRequest {
 }
 
 /// What can stand behind the `@` of `shop@2.4.1`.
-fn check_version(text: &String, _: &()) -> garde::Result {
+fn check_version<T: AsRef<str>>(text: &T, _: &()) -> garde::Result {
+    let text = text.as_ref();
     let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'+');
     let good = text.len() <= 128
         && text.bytes().all(known)
@@ -255,7 +256,8 @@ fn check_version(text: &String, _: &()) -> garde::Result {
 }
 
 /// A tag as the OCI distribution specification has it.
-fn check_tag(text: &String, _: &()) -> garde::Result {
+fn check_tag<T: AsRef<str>>(text: &T, _: &()) -> garde::Result {
+    let text = text.as_ref();
     let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     let good = text.len() <= 128
         && text.bytes().all(known)

@@ -91,15 +91,17 @@ pub(super) fn distinct_secrets(secrets: &Vec<SecretMount>, _: &()) -> garde::Res
 }
 
 /// A named volume, or an absolute path on the host.
-pub(super) fn volume_source(source: &String, context: &()) -> garde::Result {
+pub(super) fn volume_source<T: AsRef<str>>(source: &T, context: &()) -> garde::Result {
+    let source = source.as_ref();
     if source.starts_with('/') {
-        return absolute(source, context);
+        return absolute(&source, context);
     }
     ensure(engine_name(source), "must be an absolute path, or a volume's name of letters, digits, '.', '_' and '-'")
 }
 
 /// An absolute path without `..`.
-pub(super) fn absolute(path: &String, _: &()) -> garde::Result {
+pub(super) fn absolute<T: AsRef<str>>(path: &T, _: &()) -> garde::Result {
+    let path = path.as_ref();
     let good = path.starts_with('/')
         && !path.split('/').any(|part| part == "..")
         && !path.chars().any(|one| one.is_control() || one == ':');

@@ -3,7 +3,8 @@
 use crate::rules::ensure;
 
 /// A user's name: what one signs in with. Lower case alone, so that two names never look the same.
-pub fn user(name: &String, _: &()) -> garde::Result {
+pub fn user<T: AsRef<str>>(name: &T, _: &()) -> garde::Result {
+    let name = name.as_ref();
     let known =
         |one: u8| one.is_ascii_lowercase() || one.is_ascii_digit() || matches!(one, b'.' | b'_' | b'-' | b'@' | b'+');
     let good = name.len() <= 128
@@ -22,7 +23,8 @@ pub fn service_user(client: &str) -> String {
 }
 
 /// A role's name.
-pub fn role(name: &String, _: &()) -> garde::Result {
+pub fn role<T: AsRef<str>>(name: &T, _: &()) -> garde::Result {
+    let name = name.as_ref();
     let known = |one: u8| one.is_ascii_lowercase() || one.is_ascii_digit() || matches!(one, b'_' | b'-');
     let good =
         name.len() <= 63 && name.bytes().all(known) && name.bytes().next().is_some_and(|one| one.is_ascii_lowercase());

@@ -1,5 +1,6 @@
 //! Releases: immutable sets of component versions of one application.
 
+pub mod compare;
 pub mod placement;
 pub mod reference;
 pub mod resource;
@@ -10,6 +11,7 @@ pub mod state;
 pub(crate) mod testing;
 pub mod values;
 
+pub use compare::{ReleaseComparison, Side, compare};
 pub use placement::{Place, Placed, place};
 pub use resource::{
     Deprecation, EnvironmentState, EnvironmentStateStatus, Release, ReleaseComponent, ReleaseSource, ReleaseState,

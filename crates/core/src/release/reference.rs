@@ -69,11 +69,12 @@ impl Resolver {
         engine.add_filter("upper", filters::upper);
         engine.add_filter("replace", filters::replace);
         engine.add_filter("trim", filters::trim);
-        let labels: String = names.target.labels.keys().map(|key| format!(", {}", label_reference(key))).collect();
+        let fixed = ["target.name", "environment.name", "release.version", "component.name"].map(str::to_owned);
+        let labels = names.target.labels.keys().map(|key| label_reference(key));
         Self {
             engine,
             context: Value::from(minijinja::value::Serde(names)),
-            known: format!("target.name, environment.name, release.version, component.name{labels}"),
+            known: fixed.into_iter().chain(labels).collect::<Vec<_>>().join(", "),
         }
     }
 

@@ -150,13 +150,11 @@ fn date(text: &str) -> Option<Version> {
         parts.push(digits);
         let next =
             after.strip_prefix(['.', '-', '_']).filter(|next| next.starts_with(|one: char| one.is_ascii_digit()));
-        match next {
-            Some(next) => rest = next,
-            None => {
-                rest = after;
-                break;
-            }
-        }
+        let Some(next) = next else {
+            rest = after;
+            break;
+        };
+        rest = next;
     }
     let year = year(parts.first()?)?;
     let modifier = rest.strip_prefix(['.', '-', '_']).unwrap_or(rest);
