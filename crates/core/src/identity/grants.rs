@@ -158,11 +158,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        Timestamp,
-        id::TypedId,
-        identity::resource::PrincipalRef,
-        permission::BuiltInRole,
-        release::testing::id,
+        Timestamp, id::TypedId, identity::resource::PrincipalRef, permission::BuiltInRole, release::testing::id,
     };
 
     fn role(number: u128, permissions: &[Permission]) -> Role {
@@ -213,7 +209,8 @@ mod tests {
             let name = grant.permission.as_str();
             assert!(grant.environment.is_some() || name.ends_with(":read"), "{name} everywhere");
         }
-        for kept_out in [Permission::UserWrite, Permission::RoleWrite, Permission::AuditRead, Permission::ReleaseCreate] {
+        for kept_out in [Permission::UserWrite, Permission::RoleWrite, Permission::AuditRead, Permission::ReleaseCreate]
+        {
             assert!(!grants.somewhere(kept_out), "{kept_out}");
         }
     }
@@ -282,7 +279,8 @@ mod tests {
         prop_oneof![
             permissions().prop_map(Attempt::Make),
             (0..6usize, permissions()).prop_map(|(role, wanted)| Attempt::Edit(role, wanted)),
-            (0..6usize, 0..4u128, proptest::option::of(1..3u128)).prop_map(|(role, who, place)| Attempt::Bind(role, who, place)),
+            (0..6usize, 0..4u128, proptest::option::of(1..3u128))
+                .prop_map(|(role, who, place)| Attempt::Bind(role, who, place)),
             (0..4u128).prop_map(Attempt::TakeOver),
         ]
     }
@@ -312,7 +310,8 @@ mod tests {
                     }
                 }
                 Attempt::Edit(index, wanted) => {
-                    let held = self.bindings.iter().filter(|(one, _)| *one == who).map(|(_, one)| one.role_id).collect();
+                    let held =
+                        self.bindings.iter().filter(|(one, _)| *one == who).map(|(_, one)| one.role_id).collect();
                     if let Some(role) = self.roles.get_mut(*index)
                         && may_edit_role(&holder, &held, role, &pick(wanted)).is_ok()
                     {

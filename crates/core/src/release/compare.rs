@@ -222,7 +222,9 @@ mod tests {
         let sealed = testing::sealed();
         let same = compared(&sealed, &sealed);
         assert_eq!(same.unchanged.len(), 2);
-        assert!(same.added.is_empty() && same.removed.is_empty() && same.changed.is_empty() && same.variables.is_empty());
+        assert!(
+            same.added.is_empty() && same.removed.is_empty() && same.changed.is_empty() && same.variables.is_empty()
+        );
         assert_eq!(same.from.digest, same.to.digest);
     }
 
@@ -276,11 +278,8 @@ mod tests {
         assert_eq!(there.removed, back.added);
         assert_eq!(there.removed[0].component, "db");
         assert!(there.added.is_empty() && back.removed.is_empty());
-        let swapped: Vec<_> = back
-            .variables
-            .into_iter()
-            .map(|one| ChangedVariable { from: one.to, to: one.from, ..one })
-            .collect();
+        let swapped: Vec<_> =
+            back.variables.into_iter().map(|one| ChangedVariable { from: one.to, to: one.from, ..one }).collect();
         assert_eq!(there.variables, swapped);
         assert_eq!(there.variables.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["LEVEL", "NEW"]);
     }
