@@ -25,11 +25,11 @@ pub mod outbound;
 mod retry;
 
 pub use auth::Credentials;
-pub use client::{CatalogPage, Check, CheckName, ManifestHead, PlatformImage, RegistryClient, ResolvedImage, TagsPage};
+pub use client::{CatalogPage, ManifestHead, RegistryClient, ResolvedImage, TagsPage};
 pub use config::{Limits, RegistryConfig, Timeouts};
 pub use error::{Mismatch, RegistryError, Subject};
 pub use image_config::{ImageConfig, ImageProcess, RootFs};
-pub use manifest::{Descriptor, ImageManifest, Index, Manifest, ManifestBody, Platform};
+pub use manifest::{Descriptor, ImageManifest, Index, Manifest, ManifestBody};
 pub use media::{LayerFormat, ManifestType};
 pub use name::{Reference, Repository, Tag};
 pub use network::{NetworkPolicy, Refusal};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use plimsoll_core::Digest;
+use plimsoll_core::{Digest, component::Platform};
 use serde::{Deserialize, Deserializer};
 
 use crate::media::{LayerFormat, ManifestType};
@@ -72,18 +72,6 @@ pub struct Descriptor {
     pub annotations: BTreeMap<String, String>,
 }
 
-/// What an image runs on, in Go's words (`linux`, `amd64`).
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Platform {
-    /// Operating system.
-    pub os: String,
-    /// Processor architecture.
-    pub architecture: String,
-    /// Its variant, such as `v7` of `arm`.
-    #[serde(default)]
-    pub variant: Option<String>,
-}
-
 /// The most manifests of one index that are looked at.
 pub const MAX_PLATFORMS: usize = 64;
 
@@ -104,35 +92,12 @@ impl Descriptor {
 }
 
 impl Index {
-    /// The manifest to run on `host`: the same variant, else for arm the next older one, else one that
-    /// names no variant.
+    /// The manifest to run on `host`: of those that it can run the one built for the newest processor.
     #[must_use]
     pub fn select(&self, host: &Platform) -> Option<&Descriptor> {
-        let runnable = |descriptor: &&Descriptor| {
-            let named = descriptor.platform.as_ref();
-            descriptor.is_image()
-                && named.is_some_and(|named| named.os == host.os && named.architecture == host.architecture)
-        };
-        let wanted = host.level();
-        let level = |descriptor: &&Descriptor| descriptor.platform.as_ref().map_or(0, Platform::level);
-        self.manifests.iter().filter(runnable).filter(|found| level(found) <= wanted).max_by_key(level)
-    }
-}
-
-impl Platform {
-    /// The number in the variant; what is left out is the architecture's usual one.
-    fn level(&self) -> u32 {
-        let usual = match self.architecture.as_str() {
-            "arm64" => 8,
-            "arm" => 7,
-            "amd64" => 1,
-            _ => 0,
-        };
-        match &self.variant {
-            None => usual,
-            Some(variant) if variant.is_empty() => usual,
-            Some(variant) => variant.trim_start_matches('v').parse().unwrap_or(u32::MAX),
-        }
+        let images = self.manifests.iter().filter(|entry| entry.is_image());
+        let fitting = images.filter_map(|entry| Some((entry.platform.as_ref()?.fit(host)?, entry)));
+        fitting.max_by_key(|(fit, _)| *fit).map(|(_, entry)| entry)
     }
 }
 

@@ -118,15 +118,22 @@ pub fn variant_for<'a>(
     })
 }
 
-/// How well an image fits: more is better, `None` not at all. A processor runs what was built for it or
-/// for an older variant of it.
+/// How well an image fits: more is better, `None` not at all.
 fn fit(image: &PlatformImage, host: &Platform) -> Option<u32> {
-    let built = &image.platform;
-    if built.os != host.os || built.architecture != host.architecture {
-        return None;
+    image.platform.fit(host)
+}
+
+impl Platform {
+    /// How well what was built for this platform runs on `host`: more is better, `None` not at all. A
+    /// processor runs what was built for it or for an older variant of it.
+    #[must_use]
+    pub fn fit(&self, host: &Self) -> Option<u32> {
+        if self.os != host.os || self.architecture != host.architecture {
+            return None;
+        }
+        let (wants, has) = (level(self)?, level(host)?);
+        (wants <= has).then_some(wants)
     }
-    let (wants, has) = (level(built)?, level(host)?);
-    (wants <= has).then_some(wants)
 }
 
 /// `v7` as 7. Without a variant what the container engines assume: `arm` is v7, `arm64` v8, others v1.

@@ -23,8 +23,7 @@ use tokio::sync::Semaphore;
 
 pub use catalog::CatalogPage;
 pub use manifests::ManifestHead;
-pub use ping::{Check, CheckName};
-pub use resolve::{PlatformImage, ResolvedImage};
+pub use resolve::ResolvedImage;
 pub use tags::TagsPage;
 
 use crate::{

@@ -1,8 +1,8 @@
 //! The test of a connection, step by step, each told so that a person can mend what is wrong.
 
 use http::{Method, StatusCode};
+use plimsoll_core::integration::Check;
 use reqwest::Request;
-use serde::Serialize;
 use tokio::time::timeout;
 
 use super::{Call, Inner, RegistryClient};
@@ -12,25 +12,9 @@ use crate::{
     name::Repository,
 };
 
-/// One step of a connection's test.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Check {
-    /// Which step.
-    pub name: CheckName,
-    /// Whether it went well.
-    pub ok: bool,
-    /// What was found.
-    pub message: String,
-    /// What to do about it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub hint: Option<String>,
-}
-
 /// The steps, in their order. After one that failed the rest is not tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CheckName {
+#[derive(Clone, Copy)]
+enum Step {
     /// The name leads to addresses that may be reached.
     NameResolution,
     /// Something answers, and its certificate is trusted.
@@ -44,18 +28,13 @@ pub enum CheckName {
 }
 
 impl RegistryClient {
-    /// Tests the connection: name, connection, API, sign-in, and listing the tags of `repository` (or the
+    /// Tests the connection (`name_resolution`, `tls` or `connection`, `api`, `authentication`, `listing`): name, connection, API, sign-in, and listing the tags of `repository` (or the
     /// repositories, where none is given). The first failure is the last check.
     pub async fn ping(&self, repository: Option<&Repository>) -> Vec<Check> {
         let mut checks = Vec::new();
-        for name in [
-            CheckName::NameResolution,
-            CheckName::Connection,
-            CheckName::Api,
-            CheckName::Authentication,
-            CheckName::Listing,
-        ] {
-            let check = match self.step(name, repository).await {
+        for step in [Step::NameResolution, Step::Connection, Step::Api, Step::Authentication, Step::Listing] {
+            let name = self.0.name_of(step).to_owned();
+            let check = match self.step(step, repository).await {
                 Ok((message, hint)) => Check { name, ok: true, message, hint: hint.map(str::to_owned) },
                 Err(error) => failed(name, &error),
             };
@@ -68,14 +47,14 @@ impl RegistryClient {
         checks
     }
 
-    async fn step(&self, name: CheckName, repository: Option<&Repository>) -> Result<Found, RegistryError> {
+    async fn step(&self, step: Step, repository: Option<&Repository>) -> Result<Found, RegistryError> {
         let inner = &self.0;
-        match name {
-            CheckName::NameResolution => inner.resolves().await,
-            CheckName::Connection => inner.connects().await,
-            CheckName::Api => inner.is_registry().await,
-            CheckName::Authentication => inner.knows_us().await,
-            CheckName::Listing => self.lists(repository).await,
+        match step {
+            Step::NameResolution => inner.resolves().await,
+            Step::Connection => inner.connects().await,
+            Step::Api => inner.is_registry().await,
+            Step::Authentication => inner.knows_us().await,
+            Step::Listing => self.lists(repository).await,
         }
     }
 
@@ -105,6 +84,17 @@ impl RegistryClient {
 type Found = (String, Option<&'static str>);
 
 impl Inner {
+    fn name_of(&self, step: Step) -> &'static str {
+        match step {
+            Step::NameResolution => "name_resolution",
+            Step::Connection if self.base.scheme() == "https" => "tls",
+            Step::Connection => "connection",
+            Step::Api => "api",
+            Step::Authentication => "authentication",
+            Step::Listing => "listing",
+        }
+    }
+
     async fn resolves(&self) -> Result<Found, RegistryError> {
         let addresses = self.outbound.resolve(&self.base).await?;
         if addresses.is_empty() {
@@ -164,7 +154,7 @@ impl Inner {
     }
 }
 
-fn failed(name: CheckName, error: &RegistryError) -> Check {
+fn failed(name: String, error: &RegistryError) -> Check {
     // The messages say what is wrong and, after it, what to do.
     let text = error.to_string();
     let (message, hint) = match text.rsplit_once("; ") {

@@ -1,15 +1,18 @@
 //! What a tag or digest is, down to each platform's configuration.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use futures_util::{StreamExt, stream};
-use plimsoll_core::{Digest, Timestamp};
+use plimsoll_core::{
+    Digest, Timestamp,
+    component::{Platform, PlatformImage},
+};
 
 use super::RegistryClient;
 use crate::{
     error::{RegistryError, Subject, tidy},
     image_config::{ImageConfig, instant},
-    manifest::{Descriptor, ImageManifest, Index, MAX_PLATFORMS, Manifest, ManifestBody, Platform},
+    manifest::{Descriptor, ImageManifest, Index, MAX_PLATFORMS, Manifest, ManifestBody},
     media::{ManifestType, is_image_config},
     name::{Reference, Repository},
 };
@@ -23,7 +26,7 @@ pub struct ResolvedImage {
     pub media_type: ManifestType,
     /// What it runs on; empty for what is no container image.
     pub platforms: Vec<PlatformImage>,
-    /// All configurations and layers, each blob once, compressed.
+    /// Compressed bytes of the largest variant.
     pub size_bytes: u64,
     /// When it was made, if it says so.
     pub created_at: Option<Timestamp>,
@@ -31,23 +34,6 @@ pub struct ResolvedImage {
     pub source_revision: Option<String>,
     /// Where its source is (`org.opencontainers.image.source`).
     pub source_url: Option<String>,
-}
-
-/// An image for one platform.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PlatformImage {
-    /// Operating system, such as `linux`.
-    pub os: String,
-    /// Architecture, such as `amd64`.
-    pub architecture: String,
-    /// Its variant, such as `v7`.
-    pub variant: Option<String>,
-    /// Digest of its manifest.
-    pub manifest: Digest,
-    /// Digest of its configuration: the image id.
-    pub config: Digest,
-    /// Its configuration and layers, compressed.
-    pub size_bytes: u64,
 }
 
 /// Manifests of one index fetched at once.
@@ -139,12 +125,11 @@ fn assemble(manifest: &Manifest, annotations: &BTreeMap<String, String>, parts: 
         let own = annotations.get(name).map(String::as_str);
         own.or_else(|| main.and_then(|part| part.fact(name))).filter(|text| !text.is_empty() && text.len() <= longest)
     };
-    let blobs: BTreeSet<(Digest, u64)> = parts.iter().flat_map(Part::blobs).collect();
     ResolvedImage {
         digest: manifest.digest,
         media_type: manifest.media_type,
         platforms: parts.iter().filter_map(Part::image).collect(),
-        size_bytes: blobs.iter().fold(0, |sum, (_, size)| sum.saturating_add(*size)),
+        size_bytes: parts.iter().map(Part::size).max().unwrap_or(0),
         created_at: fact("org.opencontainers.image.created", 64)
             .and_then(instant)
             .or_else(|| main.and_then(|part| part.config.as_ref()?.created_at())),
@@ -160,8 +145,9 @@ impl Part {
         annotation.or_else(|| self.config.as_ref()?.label(name))
     }
 
-    fn blobs(&self) -> impl Iterator<Item = (Digest, u64)> + '_ {
-        std::iter::once(&self.manifest.config).chain(&self.manifest.layers).map(|blob| (blob.digest, blob.size))
+    /// Compressed bytes of the layers.
+    fn size(&self) -> u64 {
+        self.manifest.layers.iter().fold(0, |sum, layer| sum.saturating_add(layer.size))
     }
 
     fn runs_on(&self, os: &str, architecture: &str) -> bool {
@@ -180,13 +166,12 @@ impl Part {
 
     fn image(&self) -> Option<PlatformImage> {
         let platform = self.platform()?;
-        Some(PlatformImage {
+        let platform = Platform {
             os: tidy(&platform.os),
             architecture: tidy(&platform.architecture),
             variant: platform.variant.as_deref().filter(|variant| !variant.is_empty()).map(tidy),
-            manifest: self.digest,
-            config: self.manifest.config.digest,
-            size_bytes: self.blobs().fold(0, |sum, (_, size)| sum.saturating_add(size)),
-        })
+        };
+        let (manifest, config) = (self.digest, self.manifest.config.digest);
+        Some(PlatformImage { platform, manifest, config, size_bytes: self.size() })
     }
 }

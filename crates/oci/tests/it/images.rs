@@ -68,7 +68,7 @@ impl Image {
     }
 
     pub fn size(&self) -> u64 {
-        (self.config.len() + self.layer.len()) as u64
+        self.layer.len() as u64
     }
 
     fn descriptor(&self) -> Value {

@@ -1,7 +1,7 @@
 //! Against the reference registry.
 
-use plimsoll_core::{Digest, Error, ErrorCode};
-use plimsoll_oci::{Check, CheckName, ManifestBody, ManifestType, Platform, RegistryError, Subject};
+use plimsoll_core::{Digest, Error, ErrorCode, component::Platform, integration::Check};
+use plimsoll_oci::{ManifestBody, ManifestType, RegistryError, Subject};
 use serde_json::json;
 
 use crate::{
@@ -33,15 +33,15 @@ async fn an_index_is_resolved_down_to_each_platform() {
     assert_eq!(found.source_revision.as_deref(), Some("feedface"), "the index's annotation wins");
     assert_eq!(found.source_url.as_deref(), Some("https://scm.example/shop/api"), "else the label");
     assert_eq!(found.created_at.unwrap().to_string(), "2026-11-24T00:00:00.000000Z");
-    assert_eq!(found.size_bytes, images[0].size() + images[1].size());
+    assert_eq!(found.size_bytes, images[1].size(), "the largest");
     let platforms: Vec<_> = found
         .platforms
         .iter()
         .map(|one| {
             (
-                one.os.as_str(),
-                one.architecture.as_str(),
-                one.variant.as_deref(),
+                one.platform.os.as_str(),
+                one.platform.architecture.as_str(),
+                one.platform.variant.as_deref(),
                 one.manifest,
                 one.config,
                 one.size_bytes,
@@ -100,7 +100,7 @@ async fn attestations_and_what_a_mirror_leaves_out_are_no_platforms() {
     .await;
     let client = client(&partial.url());
     let found = tokio::spawn(async move { client.resolve(&repository("a"), &reference("1")).await }).await.unwrap();
-    let platforms: Vec<_> = found.unwrap().platforms.into_iter().map(|one| one.architecture).collect();
+    let platforms: Vec<_> = found.unwrap().platforms.into_iter().map(|one| one.platform.architecture).collect();
     assert_eq!(platforms, ["amd64"]);
 }
 
@@ -213,7 +213,7 @@ async fn user_and_password_open_a_registry_that_asks_for_them() {
     assert!(error.to_string().contains("it wants a user and a password; configure them"), "{error}");
     let checks = nobody.ping(None).await;
     assert_eq!(states(&checks), [true, true, true, false]);
-    assert_eq!(checks[3].name, CheckName::Authentication);
+    assert_eq!(checks[3].name, "authentication");
     assert_eq!(checks[3].hint.as_deref(), Some("configure them"));
 }
 
