@@ -133,6 +133,8 @@ pub mod label {
     pub const APPLICATION: &str = "plimsoll.application";
     /// Component name.
     pub const COMPONENT: &str = "plimsoll.component";
+    /// Which of the component's instances, from 0.
+    pub const INSTANCE: &str = "plimsoll.instance";
     /// Release id.
     pub const RELEASE: &str = "plimsoll.release";
     /// Task id.

@@ -63,7 +63,7 @@ pub enum StepKind {
     Health,
     /// Traffic goes to the new one.
     Switch,
-    /// The old one is stopped within its grace and removed.
+    /// The old one is stopped within its grace; it is kept until all is well.
     Retire,
     /// All components are watched for a while.
     Watch,
@@ -71,6 +71,8 @@ pub enum StepKind {
     Settle,
     /// The signed sticker is placed.
     Sticker,
+    /// The old containers are removed: from here on there is no way back.
+    Discard,
     /// Images of older releases that nothing uses go.
     Prune,
     /// What ran before is put back.
@@ -301,6 +303,8 @@ task_error_codes! {
     DriverUnavailable = "DRIVER_UNAVAILABLE",
     /// A higher epoch is in force on the target.
     StaleEpoch = "STALE_EPOCH",
+    /// Another agent of the host has been in a step on this target for too long.
+    TargetBusy = "TARGET_BUSY",
     /// The lease ran out before the task was done.
     LeaseLost = "LEASE_LOST",
     /// The task was cancelled.

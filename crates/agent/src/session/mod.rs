@@ -1,0 +1,3 @@
+//! The session with the server.
+
+pub mod outbox;

@@ -1,0 +1,393 @@
+//! Does what the machine says: journal first, then the step, then the journal again.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{mpsc, watch},
+    time::Instant,
+};
+
+use plimsoll_core::{Result, context::Context, deployment::Remains};
+use plimsoll_protocol::agent::{
+    order::{TaskOffer, TaskOrder},
+    report::{ComponentResult, HealthVerdict, StepKind, StepStatus, TaskError, TaskErrorCode, TaskOutcome, TaskResult},
+};
+
+use super::{
+    entry::{Entry, StopReason},
+    journal::Journal,
+    logger::TaskLogger,
+    machine::{Action, End, Machine, SetState},
+    secrets::Secrets,
+    step::Step,
+};
+use crate::{
+    drivers::{Applied, Driver, Outcome, Scope},
+    fence::{Fence, Passage},
+    lease::{Lease, Standing},
+};
+
+/// Everything that one task needs to run.
+pub struct Runner<D, J> {
+    /// The kind of target.
+    pub driver: D,
+    /// The task's journal, which `machine` was read from.
+    pub journal: J,
+    /// The task.
+    pub machine: Machine,
+    /// The target's fence.
+    pub fence: Fence,
+    /// The agent's lease.
+    pub lease: Lease,
+    /// The task's voice.
+    pub log: TaskLogger,
+    /// The task's secrets.
+    pub secrets: Secrets,
+    /// Time.
+    pub context: Context,
+    /// A wish to stop.
+    pub stop: watch::Receiver<Option<StopReason>>,
+    /// The same task offered again.
+    pub offers: mpsc::Receiver<TaskOffer>,
+}
+
+/// How often an undo step is tried.
+const UNDO_ATTEMPTS: u32 = 3;
+const UNDO_PAUSE: Duration = Duration::from_secs(2);
+
+/// What came of a step.
+enum Did {
+    Done(Applied),
+    Failed(TaskError),
+    Stopped(StopReason),
+}
+
+impl<D: Driver, J: Journal> Runner<D, J> {
+    /// Runs the task to its end and returns what is to be reported. An error means that the journal can't be
+    /// written: nothing was done that it doesn't hold, and a restarted agent goes on from it.
+    pub async fn run(&mut self) -> Result<TaskResult> {
+        let seconds = self.machine.order().hints.deadline_seconds;
+        let deadline = Instant::now() + Duration::from_secs(u64::from(seconds));
+        loop {
+            self.take_offers().await?;
+            if let Some(reason) = self.wish(deadline)
+                && self.turn_back(reason).await?
+            {
+                continue;
+            }
+            match self.machine.next() {
+                Action::Plan => self.plan(deadline).await?,
+                Action::Apply(index, step) => {
+                    let step = step.clone();
+                    self.apply(index, &step, deadline).await?;
+                }
+                Action::Undo(index, step) => {
+                    let step = step.clone();
+                    self.undo(index, &step).await?;
+                }
+                Action::Conclude(end) => {
+                    let end = end.clone();
+                    self.conclude(end).await?;
+                }
+                Action::Report(result) => {
+                    let result = result.clone();
+                    self.log.flush();
+                    return Ok(result);
+                }
+            }
+        }
+    }
+
+    async fn plan(&mut self, deadline: Instant) -> Result<()> {
+        if !self.permitted(deadline).await? {
+            return Ok(());
+        }
+        let order = Arc::new(self.machine.order().clone());
+        self.log.say(None, opening(&order));
+        match self.driver.plan(self.scope(&order)).await {
+            Ok(plan) => self.write(Entry::Planned { plan }).await,
+            Err(error) => {
+                self.log.say(None, format!("no plan could be made: {error}"));
+                self.write(Entry::NotPlanned { error }).await
+            }
+        }
+    }
+
+    async fn apply(&mut self, index: usize, step: &Step, deadline: Instant) -> Result<()> {
+        if !self.permitted(deadline).await? {
+            return Ok(());
+        }
+        self.write(Entry::Began { index, at: self.context.now() }).await?;
+        fail::fail_point!("agent::step_begun");
+        self.log.progress(step.kind(), step.component(), StepStatus::Started, None);
+        match self.perform(step, deadline).await? {
+            Did::Done(applied) => {
+                passed(step.kind());
+                self.log.progress(step.kind(), step.component(), StepStatus::Succeeded, None);
+                self.write(Entry::Done { index, healthy_since: applied.healthy_since }).await
+            }
+            Did::Failed(error) => {
+                let text = error.to_string();
+                self.log.progress(step.kind(), step.component(), StepStatus::Failed, Some(&text));
+                self.log.say(step.component(), format!("{}: {text}", word(step.kind())));
+                if error.code == TaskErrorCode::StaleEpoch {
+                    return self.write(Entry::Fenced { error }).await;
+                }
+                self.write(Entry::Failed { index, error }).await
+            }
+            Did::Stopped(reason) => self.turn_back(reason).await.map(|_| ()),
+        }
+    }
+
+    /// Does a step; one that only waits is left when the task is to stop.
+    async fn perform(&mut self, step: &Step, deadline: Instant) -> Result<Did> {
+        let order = Arc::new(self.machine.order().clone());
+        let passage = match self.enter(&order).await {
+            Ok(passage) => passage,
+            Err(error) => return Ok(Did::Failed(error)),
+        };
+        // A long wait must not keep another agent of the host from seeing the fence.
+        let _held = (!step.may_be_left()).then_some(passage);
+        let leave = step.may_be_left();
+        let scope = Scope { order: &order, log: &self.log, secrets: &self.secrets };
+        let work = self.driver.apply(scope, step);
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return Ok(done.map_or_else(Did::Failed, Did::Done)),
+                reason = stopped(&mut self.stop, &self.lease, deadline), if leave => {
+                    if self.machine.stop(reason).is_some() {
+                        return Ok(Did::Stopped(reason));
+                    }
+                    return Ok((&mut work).await.map_or_else(Did::Failed, Did::Done));
+                }
+                Some(offer) = self.offers.recv() => {
+                    offered_again(&mut self.journal, &mut self.machine, &self.context, &self.log, &self.secrets, offer).await?;
+                }
+            }
+        }
+    }
+
+    async fn undo(&mut self, index: usize, step: &Step) -> Result<()> {
+        self.write(Entry::UndoBegan { index }).await?;
+        fail::fail_point!("agent::undo_begun");
+        let detail = format!("takes back: {}", word(step.kind()));
+        self.log.progress(StepKind::Undo, step.component(), StepStatus::Started, Some(&detail));
+        let order = Arc::new(self.machine.order().clone());
+        let mut outcome = Ok(());
+        for attempt in 1..=UNDO_ATTEMPTS {
+            outcome = self.undo_once(&order, step).await;
+            match &outcome {
+                Err(error) if error.code != TaskErrorCode::StaleEpoch && attempt < UNDO_ATTEMPTS => {
+                    self.log.say(step.component(), format!("undo, attempt {attempt}: {error}"));
+                    tokio::time::sleep(UNDO_PAUSE).await;
+                }
+                Ok(()) | Err(_) => break,
+            }
+        }
+        fail::fail_point!("agent::undone");
+        match outcome {
+            Ok(()) => {
+                self.log.progress(StepKind::Undo, step.component(), StepStatus::Succeeded, Some(&detail));
+                self.write(Entry::Undone { index }).await
+            }
+            Err(error) if error.code == TaskErrorCode::StaleEpoch => self.write(Entry::Fenced { error }).await,
+            Err(error) => {
+                let text = error.to_string();
+                self.log.progress(StepKind::Undo, step.component(), StepStatus::Failed, Some(&text));
+                self.write(Entry::NotUndone { index, error }).await
+            }
+        }
+    }
+
+    async fn undo_once(&self, order: &TaskOrder, step: &Step) -> Outcome<()> {
+        let _passage = self.enter(order).await?;
+        self.driver.undo(self.scope(order), step).await
+    }
+
+    async fn conclude(&mut self, end: End) -> Result<()> {
+        let order = Arc::new(self.machine.order().clone());
+        let components = match self.driver.report(self.scope(&order), &self.machine).await {
+            Ok(components) => components,
+            Err(error) => {
+                self.log.say(None, format!("what runs now could not be looked at: {error}"));
+                unseen(&self.machine)
+            }
+        };
+        let result = TaskResult {
+            task_id: order.task_id,
+            epoch: order.epoch,
+            outcome: end.outcome,
+            started_at: self.machine.started_at(),
+            finished_at: self.context.now(),
+            components,
+            remains: remains(&end),
+            sticker_placed: end.set == SetState::New && order.sticker.is_some(),
+            error: end.error,
+        };
+        self.log.say(None, closing(&result));
+        self.write(Entry::Finished { result }).await?;
+        fail::fail_point!("agent::result_journaled");
+        Ok(())
+    }
+
+    /// Passes the fence.
+    async fn enter(&self, order: &TaskOrder) -> Outcome<Passage> {
+        let found = self.driver.highest_epoch(&order.target).await?;
+        self.fence.enter(order.epoch, found).await
+    }
+
+    /// Whether a step may begin: waits for a first lease after a start of the agent. Without a lease a set
+    /// that is healthy already is still finished.
+    async fn permitted(&mut self, deadline: Instant) -> Result<bool> {
+        if self.lease.standing() == Standing::Awaited {
+            let (stop, lease) = (&mut self.stop, &self.lease);
+            tokio::select! {
+                _ = lease.settled() => {}
+                reason = stopped(stop, lease, deadline) => return Ok(!self.turn_back(reason).await?),
+            }
+        }
+        match self.lease.standing() {
+            Standing::Valid => Ok(true),
+            Standing::Awaited | Standing::Lost => Ok(!self.turn_back(StopReason::LeaseLost).await?),
+        }
+    }
+
+    /// Turns back unless it is too late for that; says whether it did.
+    async fn turn_back(&mut self, reason: StopReason) -> Result<bool> {
+        let Some(entry) = self.machine.stop(reason) else { return Ok(false) };
+        self.log.say(None, reason.error().message);
+        self.write(entry).await?;
+        Ok(true)
+    }
+
+    fn wish(&self, deadline: Instant) -> Option<StopReason> {
+        let asked = *self.stop.borrow();
+        let late = || (Instant::now() >= deadline).then_some(StopReason::DeadlineExceeded);
+        let worn = || self.machine.worn_out().then_some(StopReason::TooManyRestarts);
+        let lost = || (self.lease.standing() == Standing::Lost).then_some(StopReason::LeaseLost);
+        asked.or_else(worn).or_else(late).or_else(lost)
+    }
+
+    async fn take_offers(&mut self) -> Result<()> {
+        while let Ok(offer) = self.offers.try_recv() {
+            let (journal, machine) = (&mut self.journal, &mut self.machine);
+            offered_again(journal, machine, &self.context, &self.log, &self.secrets, offer).await?;
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self, entry: Entry) -> Result<()> {
+        self.journal.append(&entry).await?;
+        self.machine.take(entry)
+    }
+
+    fn scope<'a>(&'a self, order: &'a TaskOrder) -> Scope<'a> {
+        Scope { order, log: &self.log, secrets: &self.secrets }
+    }
+}
+
+/// The same task came again with a higher epoch: it goes on under that one.
+async fn offered_again<J: Journal>(
+    journal: &mut J,
+    machine: &mut Machine,
+    context: &Context,
+    log: &TaskLogger,
+    secrets: &Secrets,
+    offer: TaskOffer,
+) -> Result<()> {
+    if offer.epoch <= machine.order().epoch {
+        return Ok(());
+    }
+    log.set_epoch(offer.epoch);
+    secrets.set_epoch(offer.epoch);
+    let entry = Entry::Offered { offer, at: context.now() };
+    journal.append(&entry).await?;
+    machine.take(entry)
+}
+
+/// Waits for a reason to stop.
+async fn stopped(stop: &mut watch::Receiver<Option<StopReason>>, lease: &Lease, deadline: Instant) -> StopReason {
+    let asked = async {
+        loop {
+            if let Some(reason) = *stop.borrow_and_update() {
+                return reason;
+            }
+            if stop.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    };
+    tokio::select! {
+        reason = asked => reason,
+        () = lease.lost() => StopReason::LeaseLost,
+        () = tokio::time::sleep_until(deadline) => StopReason::DeadlineExceeded,
+    }
+}
+
+const fn remains(end: &End) -> Option<Remains> {
+    match (end.outcome, end.set) {
+        (TaskOutcome::Succeeded | TaskOutcome::Unknown, _) | (_, SetState::New) => None,
+        (_, SetState::Old) => Some(Remains::Restored),
+        (_, SetState::Broken) => Some(Remains::Changed),
+    }
+}
+
+/// The components of a task whose target could not be looked at in the end.
+fn unseen(machine: &Machine) -> Vec<ComponentResult> {
+    let order = machine.order();
+    let wanted = order.spec.iter().flat_map(|spec| &spec.components);
+    wanted
+        .map(|component| ComponentResult {
+            component_id: Some(component.component_id),
+            component: component.name.clone(),
+            from_digest: machine
+                .plan()
+                .before
+                .iter()
+                .find(|old| old.component == component.name)
+                .and_then(|old| old.digest),
+            to_digest: Some(component.image.digest),
+            running_digest: None,
+            endpoints: Vec::new(),
+            downtime_ms: machine.downtime_ms(&component.name),
+            health: HealthVerdict::Unknown,
+        })
+        .collect()
+}
+
+fn opening(order: &TaskOrder) -> String {
+    match &order.spec {
+        Some(spec) if !spec.components.is_empty() => {
+            format!("brings {}@{} to {}", order.application, spec.release_version, order.target.name)
+        }
+        Some(_) | None => format!("removes {} from {}", order.application, order.target.name),
+    }
+}
+
+fn closing(result: &TaskResult) -> String {
+    match &result.error {
+        None => "done".to_owned(),
+        Some(error) => format!("ended: {error}"),
+    }
+}
+
+fn word(step: StepKind) -> String {
+    serde_json::to_value(step).ok().and_then(|word| word.as_str().map(ToOwned::to_owned)).unwrap_or_default()
+}
+
+/// The fail points after steps.
+#[cfg_attr(not(feature = "failpoints"), allow(clippy::match_same_arms, reason = "the points are nothing then"))]
+fn passed(step: StepKind) {
+    match step {
+        StepKind::Pull => fail::fail_point!("agent::pulled"),
+        StepKind::Start => fail::fail_point!("agent::started"),
+        StepKind::Health => fail::fail_point!("agent::healthy"),
+        StepKind::Switch => fail::fail_point!("agent::switched"),
+        StepKind::StopOld | StepKind::Retire => fail::fail_point!("agent::old_stopped"),
+        StepKind::Settle => fail::fail_point!("agent::settled"),
+        StepKind::Sticker => fail::fail_point!("agent::sticker_placed"),
+        StepKind::Discard => fail::fail_point!("agent::discarded"),
+        StepKind::Clean | StepKind::Check | StepKind::Prepare | StepKind::Watch | StepKind::Prune | StepKind::Undo => {}
+    }
+}
