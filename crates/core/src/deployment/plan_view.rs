@@ -34,6 +34,9 @@ pub struct PlanTarget {
     pub batch: u32,
     /// SHA-256 of the canonical JSON of its deployment spec.
     pub spec_digest: Digest,
+    /// Why it would be skipped, as things stood when the plan was made. Its turn decides, not this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skip: Option<SkipReason>,
     /// The components in the order in which they come up; removed ones last.
     pub components: Vec<PlanComponent>,
 }
@@ -70,6 +73,16 @@ pub enum PlannedChange {
     Removed,
 }
 
+/// Why a target is passed over at its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SkipReason {
+    /// It is in maintenance.
+    Maintenance,
+    /// Its agent does not answer; the strategy says what then.
+    Offline,
+}
+
 /// A target that gets nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -88,10 +101,6 @@ pub struct LeftOut {
 pub enum LeftOutReason {
     /// No component selects it.
     NoComponent,
-    /// It is in maintenance.
-    Maintenance,
-    /// Its agent does not answer, and the strategy skips such targets.
-    Offline,
     /// The request named other targets.
     NotChosen,
 }

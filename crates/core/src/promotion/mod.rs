@@ -7,7 +7,9 @@ pub mod gates;
 pub mod makers;
 pub mod policy;
 pub mod preview;
+pub mod rules;
 pub mod state;
+pub mod subject;
 pub mod verdict;
 
 use std::collections::BTreeMap;
@@ -30,7 +32,9 @@ pub use facts::{
 pub use makers::{Maker, MakerRole};
 pub use policy::{Approval, ApprovalPolicy, ApprovalRule, ApprovalVerdict, Approvers, PendingApproval, RuleProgress};
 pub use preview::{ComponentChange, ComponentChangeKind, GatePreview, ResolvedTargetValues};
+pub use rules::RulesInForce;
 pub use state::PromotionCommand;
+pub use subject::{SecretVersion, Subject};
 pub use verdict::{Decision, DecisionOutcome, GateResult, GateVerdict};
 
 /// The request to bring a release into an environment.
