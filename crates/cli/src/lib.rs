@@ -1,1 +1,3 @@
-//! placeholder
+//! The commands of `plimsoll`.
+
+pub mod demo;

@@ -1,0 +1,3 @@
+//! The demo: a whole estate on one machine, with images from a registry of its own.
+
+pub mod registry;
