@@ -5,9 +5,12 @@
 
 pub mod caller;
 pub mod component;
+pub mod failpoint;
 pub mod mutation;
 pub mod replace;
 pub mod sealing;
+pub mod settings;
+pub mod signing;
 pub mod tasks;
 
 use plimsoll_authority::seal::RootKey;
@@ -17,6 +20,7 @@ use sealing::Sealing;
 
 pub use caller::Caller;
 pub use mutation::{Change, Notes, Reply};
+pub use settings::Settings;
 
 /// Everything that use cases need. Cheap to share behind an `Arc`.
 #[derive(Debug)]
@@ -27,6 +31,10 @@ pub struct App {
     pub context: Context,
     /// What seals secrets at rest.
     pub sealing: Sealing,
+    /// The tenants' signing keys.
+    pub signing: signing::Signing,
+    /// What the operator set.
+    pub settings: Settings,
     /// Names this process among replicas.
     pub replica: String,
 }
@@ -34,8 +42,8 @@ pub struct App {
 impl App {
     /// The use cases over `store`; `root` is the key that everything sealed depends on.
     #[must_use]
-    pub fn new(store: Store, context: Context, root: RootKey) -> Self {
+    pub fn new(store: Store, context: Context, root: RootKey, settings: Settings) -> Self {
         let replica = context.uuid().to_string();
-        Self { store, context, sealing: Sealing::new(root), replica }
+        Self { store, context, sealing: Sealing::new(root), signing: signing::Signing::default(), settings, replica }
     }
 }

@@ -152,3 +152,10 @@ fn read(row: crate::Row) -> Result<PositionedEvent> {
     };
     Ok(event)
 }
+
+/// Whether committed events of the tenant still wait for their positions.
+pub fn anything_unsequenced(tx: &mut Tx<'_>) -> Result<bool> {
+    let tenant = tx.tenant()?;
+    let found = tx.query_opt("SELECT event_id FROM unsequenced WHERE tenant_id = $1 LIMIT 1", params![tenant])?;
+    Ok(found.is_some())
+}

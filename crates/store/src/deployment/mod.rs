@@ -162,3 +162,13 @@ pub fn in_hand(tx: &mut Tx<'_>, target: plimsoll_core::id::TargetId) -> Result<O
         resource::find_where(tx, "target_id = $2 AND status IN ('assigned', 'running', 'verifying')", params![target])?;
     Ok(found.into_iter().next())
 }
+
+/// Whether another task was made for the target after this one.
+pub fn newer_task(tx: &mut Tx<'_>, target: plimsoll_core::id::TargetId, row: &TaskRow) -> Result<bool> {
+    let tenant = tx.tenant()?;
+    let found = tx.query_opt(
+        "SELECT id FROM task WHERE tenant_id = $1 AND target_id = $2 AND id <> $3 AND created_at > $4 ORDER BY created_at LIMIT 1",
+        params![tenant, target, row.task.id, row.created_at],
+    )?;
+    Ok(found.is_some())
+}

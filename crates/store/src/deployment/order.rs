@@ -27,9 +27,9 @@ pub fn keep(tx: &mut Tx<'_>, order: &KeptOrder, deadline: Timestamp) -> Result<(
     let tenant = tx.tenant()?;
     tx.execute_guarded(
         "task",
-        "UPDATE task SET order_text = $3, order_signature = $4, order_key = $5, deadline = $6, acked_at = NULL, cancel_requested_at = NULL
+        "UPDATE task SET order_text = $3, order_signature = $4, order_key = $5, deadline = $6, order_epoch = $7, acked_at = NULL, cancel_requested_at = NULL
          WHERE tenant_id = $1 AND id = $2",
-        params![tenant, order.task, &order.text, &order.signature, &order.key_id, deadline],
+        params![tenant, order.task, &order.text, &order.signature, &order.key_id, deadline, order.epoch as i64],
     )
 }
 
@@ -38,7 +38,7 @@ pub fn unacked(tx: &mut Tx<'_>, agent: AgentId) -> Result<Vec<KeptOrder>> {
     let tenant = tx.tenant()?;
     let rows = tx.query(
         "SELECT id, epoch, order_text, order_signature, order_key FROM task
-         WHERE tenant_id = $1 AND agent_id = $2 AND status = 'assigned' AND acked_at IS NULL AND order_text IS NOT NULL
+         WHERE tenant_id = $1 AND agent_id = $2 AND status = 'assigned' AND acked_at IS NULL AND order_epoch = epoch
          ORDER BY created_at, id LIMIT 100",
         params![tenant, agent],
     )?;
@@ -122,4 +122,14 @@ pub fn overdue(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<(TenantId, TaskId)
             Ok((row.next()?, row.next()?))
         })
         .collect()
+}
+
+/// Whether the task's order at this epoch is signed and kept.
+pub fn has_order(tx: &mut Tx<'_>, task: TaskId, epoch: u64) -> Result<bool> {
+    let tenant = tx.tenant()?;
+    let found = tx.query_opt(
+        "SELECT order_epoch FROM task WHERE tenant_id = $1 AND id = $2 AND order_epoch = $3",
+        params![tenant, task, epoch as i64],
+    )?;
+    Ok(found.is_some())
 }

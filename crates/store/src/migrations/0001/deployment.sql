@@ -18,7 +18,7 @@ CREATE TABLE task (
   job_id {text} NOT NULL, target_id {text} NOT NULL, agent_id {text}, kind {text} NOT NULL, status {text} NOT NULL,
   batch {int} NOT NULL, epoch {int} NOT NULL,
   -- When the offer was acked, what the agent was told, and until when it may act.
-  acked_at {int}, order_text {text}, order_signature {text}, order_key {text}, deadline {int}, cancel_requested_at {int},
+  acked_at {int}, order_text {text}, order_signature {text}, order_key {text}, order_epoch {int}, deadline {int}, cancel_requested_at {int},
   PRIMARY KEY (tenant_id, id),
   FOREIGN KEY (tenant_id, job_id) REFERENCES deployment_job (tenant_id, id)
 ) {strict};

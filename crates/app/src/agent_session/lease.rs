@@ -1,0 +1,55 @@
+//! The lease of a connected agent: its tasks hang on it.
+
+use plimsoll_core::{Result, deployment::TaskStatus};
+use plimsoll_protocol::agent::{
+    ServerFrame,
+    observe::Status,
+    order::LeaseRenewed,
+    report::{HeldTask, LeaseRenew},
+};
+use plimsoll_store::{
+    deployment::{TaskRow, order},
+    resource,
+};
+
+use super::{AgentCaller, LEASE_MARGIN_SECONDS};
+use crate::App;
+
+impl App {
+    /// Renews the lease: the deadlines of the agent's tasks move; those it holds no more are named.
+    pub(super) async fn agent_lease(&self, agent: &AgentCaller, renew: LeaseRenew) -> Result<Vec<ServerFrame>> {
+        let (id, now, seconds) = (agent.id, self.context.now(), self.settings.lease_seconds);
+        let nonce = renew.nonce;
+        let revoked = self
+            .store
+            .write(agent.scope(), "agent_lease", move |tx| {
+                let deadline = now.plus_seconds(i64::from(seconds) + LEASE_MARGIN_SECONDS);
+                order::extend(tx, id, deadline)?;
+                let mut revoked = Vec::new();
+                for held in renew.tasks.iter().take(1000) {
+                    let row: Option<TaskRow> = resource::find(tx, held.task_id)?;
+                    let still = row.is_some_and(|row| {
+                        row.task.agent_id == Some(id) && row.task.epoch == held.epoch && may_act(row.task.status)
+                    });
+                    if !still {
+                        revoked.push(HeldTask { task_id: held.task_id, epoch: held.epoch });
+                    }
+                }
+                Ok(revoked)
+            })
+            .await?;
+        Ok(vec![ServerFrame::LeaseRenewed(LeaseRenewed { nonce, lease_seconds: seconds, revoked })])
+    }
+
+    /// What the agent reports of itself when it connects and when something changed.
+    pub(super) async fn agent_status(&self, agent: &AgentCaller, status: Status) -> Result<Vec<ServerFrame>> {
+        for seen in status.targets {
+            self.settle_by_observation(agent, seen).await?;
+        }
+        Ok(Vec::new())
+    }
+}
+
+const fn may_act(status: TaskStatus) -> bool {
+    status.is_in_hand()
+}

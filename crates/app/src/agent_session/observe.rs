@@ -1,0 +1,91 @@
+//! Asking an agent about a target, and settling targets by what it sees.
+
+use std::time::Duration;
+
+use plimsoll_core::{Error, ErrorCode, Result, Timestamp, id::TenantId, inventory::Target};
+use plimsoll_protocol::agent::{
+    ServerFrame,
+    observe::{ObserveKind, ObserveReport, TargetObservation},
+};
+use plimsoll_store::{
+    Scope,
+    observation::{self, Question},
+    resource,
+};
+
+use super::{AgentCaller, parse_uuid};
+use crate::App;
+
+impl App {
+    /// Asks the target's agent, wherever it hangs, and waits up to `seconds`. `None` when it did not
+    /// answer in time.
+    pub async fn observe_target(
+        &self,
+        tenant: TenantId,
+        target: &Target,
+        kind: ObserveKind,
+        seconds: u32,
+    ) -> Result<Option<TargetObservation>> {
+        let Some(agent) = target.agent_id else { return Ok(None) };
+        let word = serde_json::to_value(kind)
+            .ok()
+            .and_then(|word| word.as_str().map(str::to_owned))
+            .ok_or_else(|| Error::internal_defect("a kind of observation has no word"))?;
+        let now = self.context.now();
+        let (id, deadline) = (self.context.uuid(), now.plus_seconds(i64::from(seconds)));
+        let question = Question { id, target: target.id, kind: word, deadline };
+        let scope = Scope::Tenant(tenant);
+        let mut waiter = self.store.wake().waiter();
+        self.store.write(scope, "observe_ask", move |tx| observation::ask(tx, agent, &question, now)).await?;
+        loop {
+            let report = self.store.read(scope, "observe_report", move |tx| observation::report(tx, id)).await?;
+            if let Some(report) = report {
+                let report: TargetObservation = serde_json::from_str(&report)
+                    .map_err(|cause| Error::internal_defect(format!("a stored report does not fit: {cause}")))?;
+                return Ok(Some(report));
+            }
+            let left = deadline.micros_since(self.context.now());
+            if left <= 0 {
+                return Ok(None);
+            }
+            waiter.wait(Duration::from_micros(left.unsigned_abs()).min(Duration::from_millis(500))).await;
+        }
+    }
+
+    /// Keeps an agent's answer for whoever asked.
+    pub(super) async fn target_observed(&self, agent: &AgentCaller, report: ObserveReport) -> Result<Vec<ServerFrame>> {
+        let id = parse_uuid(&report.request_id)
+            .ok_or_else(|| Error::new(ErrorCode::ValidationFailed, "the report answers no question of ours"))?;
+        let text = serde_json::to_string(&report.seen)
+            .map_err(|cause| Error::internal_defect(format!("a report is not JSON: {cause}")))?;
+        let asked = agent.id;
+        self.store.write(agent.scope(), "observe_answer", move |tx| observation::answer(tx, asked, id, &text)).await?;
+        self.settle_by_observation(agent, report.seen).await?;
+        Ok(Vec::new())
+    }
+
+    /// A target that waits for reconciliation is settled by what runs there.
+    pub(super) async fn settle_by_observation(&self, agent: &AgentCaller, seen: TargetObservation) -> Result<()> {
+        let id = agent.id;
+        self.act(&agent.principal, "target_settle", move |tx, notes| {
+            let Some(mut target) = resource::find::<Target>(tx, seen.target_id)? else { return Ok(()) };
+            if target.agent_id != Some(id) || !target.reconciliation_pending || seen.error.is_some() {
+                return Ok(());
+            }
+            crate::deployment::reconcile::settle(tx, notes, &mut target, &seen)?;
+            target.reconciliation_pending = false;
+            target.updated_at = notes.now();
+            resource::update(tx, &mut target)?;
+            let data = resource::as_json(&target)?;
+            notes.event("target", target.id, None, "target.settled", data);
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// Seconds since an observation.
+#[must_use]
+pub fn age_seconds(at: Timestamp, now: Timestamp) -> i64 {
+    now.seconds_since(at).max(0)
+}

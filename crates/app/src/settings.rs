@@ -1,0 +1,18 @@
+//! What an operator sets that use cases need.
+
+/// Set at start, the same for all replicas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Whether targets of type `process_host` may be made and used: they do not isolate.
+    pub allow_process_hosts: bool,
+    /// Seconds between an agent's heartbeats.
+    pub heartbeat_seconds: u32,
+    /// Seconds that an agent may work without hearing from the server.
+    pub lease_seconds: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { allow_process_hosts: false, heartbeat_seconds: 10, lease_seconds: 60 }
+    }
+}

@@ -1,0 +1,41 @@
+//! Deployment jobs, their tasks and logs.
+
+use plimsoll_core::{Result, deployment::DeploymentJob, id::JobId};
+use plimsoll_store::{deployment::TaskRow, resource::Resource as _};
+
+use super::{answer::Answer, call::Call, job_stream};
+
+/// Log lines of one answer.
+const LINES: usize = 1000;
+
+pub(crate) async fn list(call: Call) -> Result<Answer> {
+    let query = call.list::<DeploymentJob>("-createdAt")?;
+    Answer::page(&call.server.app.deployment_job_list(&call.caller, query).await?)
+}
+
+pub(crate) async fn get(call: Call) -> Result<Answer> {
+    let job = call.server.app.deployment_job_get(&call.caller, call.id("id")?).await?;
+    Answer::resource(&job, job.revision)
+}
+
+pub(crate) async fn tasks(call: Call) -> Result<Answer> {
+    let id: JobId = call.id("id")?;
+    let parent = serde_json::json!({ "jobId": id });
+    let query = call.list::<TaskRow>("batch")?.within(&TaskRow::TABLE, &parent)?;
+    Answer::page(&call.server.app.deployment_job_tasks(&call.caller, id, query).await?)
+}
+
+pub(crate) async fn task(call: Call) -> Result<Answer> {
+    Answer::ok(&call.server.app.deployment_job_task(&call.caller, call.id("id")?, call.id("taskId")?).await?)
+}
+
+pub(crate) async fn task_logs(call: Call) -> Result<Answer> {
+    let (job, task) = (call.id("id")?, call.id("taskId")?);
+    let after = call.parsed("after", "the number of a line")?.unwrap_or(0);
+    let limit = call.parsed("limit", "a number of lines")?.unwrap_or(LINES).clamp(1, LINES);
+    Answer::ok(&call.server.app.deployment_job_task_logs(&call.caller, job, task, after, limit).await?)
+}
+
+pub(crate) async fn stream(call: Call) -> Result<Answer> {
+    job_stream::open(call).await
+}

@@ -1,0 +1,150 @@
+//! `WS /deployment-jobs/{id}/stream`: a job's changes and its tasks' logs, from history first, then live.
+
+use std::sync::Arc;
+
+use axum::extract::ws::{Message, WebSocket};
+use plimsoll_core::{
+    Result, Timestamp,
+    id::{JobId, TaskId, TypedId as _},
+};
+use plimsoll_store::{
+    POLL,
+    event::{self, Followed},
+};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::{answer::Answer, call::Call, stream};
+use crate::state::Server;
+
+struct Follower {
+    server: Arc<Server>,
+    caller: plimsoll_app::Caller,
+    job: JobId,
+    task: Option<TaskId>,
+    position: i64,
+    expires_at: Timestamp,
+}
+
+pub(crate) async fn open(mut call: Call) -> Result<Answer> {
+    let job: JobId = call.id("id")?;
+    // Absent, or another tenant's: answered before the upgrade.
+    call.server.app.deployment_job_get(&call.caller, job).await?;
+    let after: Option<i64> = call.parsed("after", "the seq of a message")?;
+    let task = call.parsed("taskId", "a task's id")?;
+    let upgrade = stream::upgrade(&mut call)?;
+    let follower = Follower {
+        expires_at: call.caller.now.plus_seconds(plimsoll_authority::token::ACCESS_TOKEN_SECONDS),
+        server: call.server,
+        caller: call.caller,
+        job,
+        task,
+        position: after.unwrap_or(0),
+    };
+    Ok(Answer::Raw(Box::new(upgrade.on_upgrade(move |socket| follower.run(socket)))))
+}
+
+impl Follower {
+    async fn run(mut self, mut socket: WebSocket) {
+        let (code, reason) = match self.follow(&mut socket).await {
+            Ok(()) => (stream::CLOSE_END, "the job has ended"),
+            Err(stream::CLOSE_SLOW) => (stream::CLOSE_SLOW, "too slow; resume with ?after="),
+            Err(stream::CLOSE_UNAUTHENTICATED) => (stream::CLOSE_UNAUTHENTICATED, "the token has run out"),
+            Err(_) => (stream::CLOSE_AWAY, "going away; resume with ?after="),
+        };
+        stream::close(socket, code, reason).await;
+    }
+
+    async fn follow(&mut self, socket: &mut WebSocket) -> Result<(), u16> {
+        let mut waiter = self.server.app.store.wake().waiter();
+        let (mut pinged, mut heard) = (Instant::now(), Instant::now());
+        loop {
+            while self.send_new(socket).await? {}
+            if self.ended().await {
+                // What was committed with the end has a position within a moment.
+                while self.send_new(socket).await? {}
+                let at = self.server.app.context.now();
+                return stream::send(socket, stream::message(self.position, "end", at, &json!({}))).await;
+            }
+            if self.server.draining.load(std::sync::atomic::Ordering::Relaxed) {
+                return Err(stream::CLOSE_AWAY);
+            }
+            if self.server.app.context.now() >= self.expires_at {
+                return Err(stream::CLOSE_UNAUTHENTICATED);
+            }
+            if pinged.elapsed() >= stream::PING {
+                stream::ping(socket).await?;
+                pinged = Instant::now();
+            }
+            if heard.elapsed() >= stream::SILENT {
+                return Err(stream::CLOSE_AWAY);
+            }
+            tokio::select! {
+                () = waiter.wait(POLL) => {}
+                received = socket.recv() => match received {
+                    Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(stream::CLOSE_AWAY),
+                    Some(Ok(Message::Text(text))) => { heard = Instant::now(); self.take(text.as_str()).await?; }
+                    Some(Ok(_)) => heard = Instant::now(),
+                }
+            }
+        }
+    }
+
+    /// Sends what is new; answers whether there may be more.
+    async fn send_new(&mut self, socket: &mut WebSocket) -> Result<bool, u16> {
+        const BATCH: u32 = 200;
+        let (followed, position) = (Followed::Resource("deployment_job", self.job.uuid().to_string()), self.position);
+        let events = self
+            .server
+            .app
+            .store
+            .read(self.caller.scope(), "job_stream", move |tx| event::after(tx, &followed, position, BATCH))
+            .await
+            .map_err(|error| {
+                tracing::warn!(error = ?error, "a stream could not read");
+                stream::CLOSE_AWAY
+            })?;
+        let more = events.len() == BATCH as usize;
+        for event in events {
+            self.position = event.position;
+            if self.task.is_some_and(|task| event.topic == "task" && event.resource_id != task.uuid().to_string()) {
+                continue;
+            }
+            let mut data = event.data;
+            if let Value::Object(map) = &mut data
+                && event.topic == "task"
+            {
+                map.insert("taskId".to_owned(), Value::String(event.resource_id));
+            }
+            stream::send(socket, stream::message(event.position, &event.kind, event.at, &data)).await?;
+        }
+        Ok(more)
+    }
+
+    async fn ended(&self) -> bool {
+        let job = self.server.app.deployment_job_get(&self.caller, self.job).await;
+        let Ok(job) = job else { return false };
+        if !job.status.is_terminal() {
+            return false;
+        }
+        // The last change must have been sent: its position may still be on its way.
+        let scope = self.caller.scope();
+        let waiting = self.server.app.store.read(scope, "job_stream_end", event::anything_unsequenced).await;
+        matches!(waiting, Ok(false))
+    }
+
+    /// The peer sends a fresh token of the same principal before the old one runs out.
+    async fn take(&mut self, text: &str) -> Result<(), u16> {
+        let Ok(message) = serde_json::from_str::<Value>(text) else { return Ok(()) };
+        let token = message.pointer("/data/token").and_then(Value::as_str);
+        let Some(token) = token.filter(|_| message["type"] == "auth") else { return Ok(()) };
+        let now = self.server.app.context.now();
+        match self.server.verified(token, now).await {
+            Ok(fresh) if fresh.principal.id == self.caller.principal.id && fresh.principal.tenant == self.caller.tenant() => {
+                self.expires_at = fresh.expires_at;
+                Ok(())
+            }
+            _ => Err(stream::CLOSE_UNAUTHENTICATED),
+        }
+    }
+}
