@@ -33,7 +33,12 @@ pub fn all(tx: &mut Tx<'_>) -> Result<Vec<StoredEvidenceKey>> {
     rows.into_iter()
         .map(|row| {
             let mut row = row.reader();
-            Ok(StoredEvidenceKey { row: row.next()?, key_id: row.next()?, public_key: row.next()?, sealed: row.next()? })
+            Ok(StoredEvidenceKey {
+                row: row.next()?,
+                key_id: row.next()?,
+                public_key: row.next()?,
+                sealed: row.next()?,
+            })
         })
         .collect()
 }

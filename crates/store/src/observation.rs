@@ -28,7 +28,10 @@ pub fn ask(tx: &mut Tx<'_>, agent: AgentId, question: &Question, now: Timestamp)
         "INSERT INTO observation (tenant_id, id, agent_id, target_id, kind, created_at, deadline) VALUES ($1, $2, $3, $4, $5, $6, $7)",
         params![tenant, question.id, agent, question.target, &question.kind, now, question.deadline],
     )?;
-    tx.execute("DELETE FROM observation WHERE tenant_id = $1 AND deadline < $2", params![tenant, now.plus_seconds(-600)])?;
+    tx.execute(
+        "DELETE FROM observation WHERE tenant_id = $1 AND deadline < $2",
+        params![tenant, now.plus_seconds(-600)],
+    )?;
     tx.wake_after_commit();
     Ok(())
 }
