@@ -2,7 +2,6 @@
 
 pub mod grants;
 pub mod names;
-pub mod password;
 pub mod resource;
 
 pub use grants::{Standing, effective_grants, grants_of, may_act_as, may_edit_role, may_grant, may_make_role};

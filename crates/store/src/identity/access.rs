@@ -3,7 +3,7 @@
 use plimsoll_core::{
     Result, Timestamp,
     id::EnvironmentId,
-    identity::{PrincipalRef, Role},
+    identity::{PrincipalRef, Role, Standing, grants_of},
     permission::{Grant, Grants},
 };
 use uuid::Uuid;
@@ -26,6 +26,7 @@ pub struct Access {
 pub fn load(tx: &mut Tx<'_>, principal: PrincipalRef) -> Result<Access> {
     let tenant = tx.tenant()?;
     let version = version(tx)?;
+    let standing = standing(tx)?;
     let rows = tx.query(
         "SELECT r.body, b.environment_id FROM role_binding b
          JOIN role r ON r.tenant_id = b.tenant_id AND r.id = b.role_id AND r.deleted_at IS NULL
@@ -38,11 +39,18 @@ pub fn load(tx: &mut Tx<'_>, principal: PrincipalRef) -> Result<Access> {
         let mut row = row.reader();
         let role: Role = row.next_json()?;
         let environment: Option<EnvironmentId> = row.next()?;
-        grants.extend(role.permissions.iter().map(|permission| Grant { permission: *permission, environment }));
+        grants.extend(grants_of(&role, environment, standing).iter().copied());
         roles.push(role.name);
     }
     roles.dedup();
     Ok(Access { version, roles, grants: Grants::new(grants) })
+}
+
+/// Every tenant's row belongs to tenant `default`, so only that one sees any.
+fn standing(tx: &mut Tx<'_>) -> Result<Standing> {
+    let tenant = tx.tenant()?;
+    let row = tx.query_opt("SELECT id FROM tenant WHERE tenant_id = $1 LIMIT 1", params![tenant])?;
+    Ok(if row.is_some() { Standing::Home } else { Standing::Guest })
 }
 
 /// The tenant's counter.
