@@ -254,7 +254,10 @@ fn check_email(address: &Option<String>, _: &()) -> garde::Result {
 /// The length alone; what is too common the Authority knows.
 fn check_password(text: &SecretText, _: &()) -> garde::Result {
     let good = text.expose().chars().count() >= 12 && text.expose().len() <= 1024;
-    rules::ensure(good, "must have at least 12 characters and at most 1024 bytes; a few words in a row are easy to keep in mind")
+    rules::ensure(
+        good,
+        "must have at least 12 characters and at most 1024 bytes; a few words in a row are easy to keep in mind",
+    )
 }
 
 fn check_key(authentication: ClientAuthentication) -> impl FnOnce(&Option<serde_json::Value>, &()) -> garde::Result {
