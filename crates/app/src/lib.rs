@@ -6,16 +6,23 @@
 pub mod caller;
 pub mod component;
 pub mod failpoint;
+pub mod integration;
+pub mod json_schema;
 pub mod mutation;
+mod outside;
+pub mod registry;
 pub mod replace;
 pub mod sealing;
 pub mod settings;
 pub mod signing;
 pub mod tasks;
 
+use std::sync::Arc;
+
 use plimsoll_authority::seal::RootKey;
 use plimsoll_core::context::Context;
 use plimsoll_store::Store;
+use registry::{OciGateway, RegistryGateway};
 use sealing::Sealing;
 
 pub use caller::Caller;
@@ -37,13 +44,23 @@ pub struct App {
     pub settings: Settings,
     /// Names this process among replicas.
     pub replica: String,
+    /// What talks to registries.
+    pub registries: Arc<dyn RegistryGateway>,
 }
 
 impl App {
-    /// The use cases over `store`; `root` is the key that everything sealed depends on.
+    /// The use cases over `store`. Everything sealed depends on `root`.
     #[must_use]
     pub fn new(store: Store, context: Context, root: RootKey, settings: Settings) -> Self {
-        let replica = context.uuid().to_string();
-        Self { store, context, sealing: Sealing::new(root), signing: signing::Signing::default(), settings, replica }
+        let registries = Arc::new(OciGateway::new(settings.outbound.clone(), context.clone()));
+        Self {
+            replica: context.uuid().to_string(),
+            sealing: Sealing::new(root),
+            signing: signing::Signing::default(),
+            store,
+            context,
+            settings,
+            registries,
+        }
     }
 }

@@ -1,7 +1,9 @@
 //! What an operator sets that use cases need.
 
+use crate::registry::OutboundPolicy;
+
 /// Set at start, the same for all replicas.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Whether targets of type `process_host` may be made and used: they do not isolate.
     pub allow_process_hosts: bool,
@@ -9,10 +11,12 @@ pub struct Settings {
     pub heartbeat_seconds: u32,
     /// Seconds that an agent may work without hearing from the server.
     pub lease_seconds: u32,
+    /// Where calls to integrations may go.
+    pub outbound: OutboundPolicy,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { allow_process_hosts: false, heartbeat_seconds: 10, lease_seconds: 60 }
+        Self { allow_process_hosts: false, heartbeat_seconds: 10, lease_seconds: 60, outbound: OutboundPolicy::default() }
     }
 }

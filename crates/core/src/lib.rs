@@ -16,6 +16,7 @@ pub mod error;
 pub mod evidence_packet;
 pub mod id;
 pub mod identity;
+pub mod in_use;
 pub mod integration;
 pub mod inventory;
 pub mod json;

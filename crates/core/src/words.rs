@@ -7,6 +7,8 @@ macro_rules! words {
         impl $name {
             /// Every value there is.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+            /// The words of all values.
+            pub const WORDS: &'static [&'static str] = &[$($word),+];
 
             /// As stored and sent.
             #[must_use]

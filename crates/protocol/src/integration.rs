@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use garde::Validate;
-use plimsoll_core::{label::Labels, rules};
+use plimsoll_core::{integration::SecretState, label::Labels, rules};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -38,7 +38,8 @@ pub struct CreateIntegration {
     pub labels: Labels,
 }
 
-/// Replaces all writable fields of an integration. Secrets that are left out stay; `null` removes one.
+/// Replaces all writable fields of an integration. Secrets that are left out, or sent as they were read,
+/// stay; `null` removes one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema, Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UpdateIntegration {
@@ -52,9 +53,9 @@ pub struct UpdateIntegration {
     pub config: Map<String, Value>,
     /// Secrets to set by name, or to remove with `null`.
     #[garde(length(max = 16), custom(|secrets: &BTreeMap<_, _>, (): &()| check_secrets(set(secrets))))]
-    #[schema(schema_with = nullable_secrets)]
+    #[schema(schema_with = secret_changes)]
     #[serde(default)]
-    pub secrets: BTreeMap<String, Option<SecretText>>,
+    pub secrets: BTreeMap<String, SecretChange>,
     /// Whether it is used at all; yes when absent.
     #[garde(skip)]
     #[serde(default = "yes")]
@@ -63,6 +64,18 @@ pub struct UpdateIntegration {
     #[garde(custom(rules::labels))]
     #[serde(default)]
     pub labels: Labels,
+}
+
+/// What a PUT does with one secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum SecretChange {
+    /// A new value.
+    Set(SecretText),
+    /// It stays: a GET's answer sent back.
+    Keep(SecretState),
+    /// It goes.
+    Remove,
 }
 
 /// Asks what an outside system has.
@@ -86,8 +99,11 @@ pub struct DiscoverRequest {
     pub limit: u16,
 }
 
-fn set(secrets: &BTreeMap<String, Option<SecretText>>) -> impl Iterator<Item = (&String, &SecretText)> {
-    secrets.iter().filter_map(|(name, value)| value.as_ref().map(|value| (name, value)))
+fn set(secrets: &BTreeMap<String, SecretChange>) -> impl Iterator<Item = (&String, &SecretText)> {
+    secrets.iter().filter_map(|(name, change)| match change {
+        SecretChange::Set(value) => Some((name, value)),
+        SecretChange::Keep(_) | SecretChange::Remove => None,
+    })
 }
 
 /// Whether each secret has a value of at most 64 KiB. Which names there are the type says.
@@ -96,10 +112,10 @@ fn check_secrets<'a>(mut secrets: impl Iterator<Item = (&'a String, &'a SecretTe
     rules::ensure(good, "must have names of at most 64 bytes and values of 1 to 65536 bytes")
 }
 
-/// An object of strings and nulls (the derive cannot say nullable values of a map).
-fn nullable_secrets() -> utoipa::openapi::schema::Object {
+/// An object of strings, nulls and what reads show (the derive cannot say nullable values of a map).
+fn secret_changes() -> utoipa::openapi::schema::Object {
     use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
-    let value = ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Null]));
+    let value = ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Null, Type::Object]));
     ObjectBuilder::new().additional_properties(Some(value)).build()
 }
 
@@ -118,10 +134,12 @@ mod tests {
     #[test]
     fn secrets_do_not_print_and_null_removes() {
         let body: UpdateIntegration =
-            serde_json::from_str(r#"{"name":"hub","secrets":{"password":"hunter2","token":null}}"#).unwrap();
+            serde_json::from_str(r#"{"name":"hub","secrets":{"password":"hunter2","token":null,"key":{"set":true}}}"#)
+                .unwrap();
         assert!(body.validate().is_ok());
         assert!(!format!("{body:?}").contains("hunter2"));
-        assert_eq!(body.secrets["token"], None);
+        assert_eq!(body.secrets["token"], SecretChange::Remove);
+        assert!(matches!(&body.secrets["key"], SecretChange::Keep(state) if state.set));
         let empty: UpdateIntegration = serde_json::from_str(r#"{"name":"hub","secrets":{"password":""}}"#).unwrap();
         assert!(empty.validate().is_err());
     }

@@ -23,6 +23,7 @@ impl Resource for Component {
                 kind: FieldKind::Id,
                 sortable: false,
             },
+            Field { api: "sourceIntegrationId", column: "source_integration_id", kind: FieldKind::Id, sortable: false },
             Field { api: "updatedAt", column: "updated_at", kind: FieldKind::Time, sortable: true },
         ],
     };
@@ -43,6 +44,7 @@ impl Resource for Component {
             self.name.as_str().into_value(),
             self.repository.as_str().into_value(),
             self.registry_integration_id.into_value(),
+            self.source_integration_id.into_value(),
             self.updated_at.into_value(),
         ]
     }

@@ -15,6 +15,7 @@ pub mod event;
 pub mod evidence_key;
 pub mod idempotency;
 pub mod identity;
+pub mod integration;
 pub mod migrate;
 pub mod observation;
 pub mod resource;

@@ -32,6 +32,7 @@ const FIRST: &[&str] = &[
     include_str!("migrations/0001/base.sql"),
     include_str!("migrations/0001/sealing.sql"),
     include_str!("migrations/0001/identity.sql"),
+    include_str!("migrations/0001/integration.sql"),
     include_str!("migrations/0001/component.sql"),
 ];
 

@@ -44,15 +44,15 @@ macro_rules! operations {
 }
 
 operations! {
-    IntegrationTypeList "integration_type_list", Get "/integration-types", IntegrationRead, Read, None, Standard, Contract, NotYet;
-    IntegrationTypeGet "integration_type_get", Get "/integration-types/{typeId}", IntegrationRead, Read, None, Standard, Contract, NotYet;
-    IntegrationCreate "integration_create", Post "/integrations", IntegrationWrite, Mutation, InTransaction, Standard, Contract, NotYet;
-    IntegrationList "integration_list", Get "/integrations", IntegrationRead, Read, None, Standard, Contract, NotYet;
-    IntegrationGet "integration_get", Get "/integrations/{id}", IntegrationRead, Read, None, Standard, Contract, NotYet;
-    IntegrationUpdate "integration_update", Put "/integrations/{id}", IntegrationWrite, Mutation, None, Standard, Contract, NotYet;
-    IntegrationDelete "integration_delete", Delete "/integrations/{id}", IntegrationWrite, Mutation, None, Standard, Contract, NotYet;
-    IntegrationTest "integration_test", Post "/integrations/{id}/test", IntegrationWrite, Mutation, Reserved, Costly, Contract, NotYet;
-    IntegrationDiscover "integration_discover", Post "/integrations/{id}/discover", IntegrationWrite, Mutation, Reserved, Costly, Contract, NotYet;
+    IntegrationTypeList "integration_type_list", Get "/integration-types", IntegrationRead, Read, None, Standard, Contract, Built;
+    IntegrationTypeGet "integration_type_get", Get "/integration-types/{typeId}", IntegrationRead, Read, None, Standard, Contract, Built;
+    IntegrationCreate "integration_create", Post "/integrations", IntegrationWrite, Mutation, InTransaction, Standard, Contract, Built;
+    IntegrationList "integration_list", Get "/integrations", IntegrationRead, Read, None, Standard, Contract, Built;
+    IntegrationGet "integration_get", Get "/integrations/{id}", IntegrationRead, Read, None, Standard, Contract, Built;
+    IntegrationUpdate "integration_update", Put "/integrations/{id}", IntegrationWrite, Mutation, None, Standard, Contract, Built;
+    IntegrationDelete "integration_delete", Delete "/integrations/{id}", IntegrationWrite, Mutation, None, Standard, Contract, Built;
+    IntegrationTest "integration_test", Post "/integrations/{id}/test", IntegrationWrite, Mutation, Reserved, Costly, Contract, Built;
+    IntegrationDiscover "integration_discover", Post "/integrations/{id}/discover", IntegrationWrite, Mutation, Reserved, Costly, Contract, Built;
     IntegrationHealth "integration_health", Get "/integrations/{id}/health", IntegrationRead, Read, None, Standard, Contract, NotYet;
     EnvironmentCreate "environment_create", Post "/environments", EnvironmentWrite, Mutation, InTransaction, Standard, Contract, NotYet;
     EnvironmentList "environment_list", Get "/environments", EnvironmentRead, Read, None, Standard, Contract, NotYet;
@@ -76,11 +76,11 @@ operations! {
     AgentUpdate "agent_update", Put "/agents/{id}", AgentWrite, Mutation, None, Standard, Contract, NotYet;
     AgentDelete "agent_delete", Delete "/agents/{id}", AgentWrite, Mutation, None, Standard, Contract, NotYet;
     AgentHeartbeat "agent_heartbeat", Post "/agents/{id}/heartbeat", AgentSession, Telemetry, None, Agent, Contract, NotYet;
-    ComponentCreate "component_create", Post "/components", ComponentWrite, Mutation, InTransaction, Standard, Contract, NotYet;
-    ComponentList "component_list", Get "/components", ComponentRead, Read, None, Standard, Contract, NotYet;
-    ComponentGet "component_get", Get "/components/{id}", ComponentRead, Read, None, Standard, Contract, NotYet;
-    ComponentUpdate "component_update", Put "/components/{id}", ComponentWrite, Mutation, None, Standard, Contract, NotYet;
-    ComponentDelete "component_delete", Delete "/components/{id}", ComponentWrite, Mutation, None, Standard, Contract, NotYet;
+    ComponentCreate "component_create", Post "/components", ComponentWrite, Mutation, InTransaction, Standard, Contract, Built;
+    ComponentList "component_list", Get "/components", ComponentRead, Read, None, Standard, Contract, Built;
+    ComponentGet "component_get", Get "/components/{id}", ComponentRead, Read, None, Standard, Contract, Built;
+    ComponentUpdate "component_update", Put "/components/{id}", ComponentWrite, Mutation, None, Standard, Contract, Built;
+    ComponentDelete "component_delete", Delete "/components/{id}", ComponentWrite, Mutation, None, Standard, Contract, Built;
     ComponentSyncVersions "component_sync_versions", Post "/components/{id}/sync-versions", ComponentWrite, Mutation, Reserved, Standard, Contract, NotYet;
     ComponentVersions "component_versions", Get "/components/{id}/versions", ComponentRead, Read, None, Standard, Contract, NotYet;
     ReleaseCreate "release_create", Post "/releases", ReleaseCreate, Mutation, Reserved, Standard, Contract, NotYet;

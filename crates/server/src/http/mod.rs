@@ -3,6 +3,7 @@
 pub(crate) mod answer;
 pub(crate) mod call;
 mod component;
+mod integration;
 pub(crate) mod openapi;
 pub(crate) mod pipeline;
 pub(crate) mod rate;

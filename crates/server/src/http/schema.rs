@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jsonschema::{Validator, error::ValidationErrorKind};
+use plimsoll_app::json_schema::JsonSchema;
 use plimsoll_core::{Error, Result, ValidationError};
 use serde_json::{Value, json};
 use utoipa::{
@@ -26,7 +26,7 @@ pub(crate) fn collect<T: ToSchema + PartialSchema>(into: &mut Schemas) -> String
 /// A compiled schema and the names of its fields.
 #[derive(Debug)]
 pub(crate) struct BodySchema {
-    validator: Validator,
+    schema: JsonSchema,
     fields: Vec<String>,
 }
 
@@ -35,17 +35,12 @@ impl BodySchema {
     pub(crate) fn compile<T: ToSchema + PartialSchema>() -> Result<Self> {
         let mut schemas = Schemas::new();
         let name = collect::<T>(&mut schemas);
-        let failed =
-            |cause: String| Error::internal_defect(format!("the schema of {name} cannot be compiled: {cause}"));
-        let components = serde_json::to_value(&schemas).map_err(|cause| failed(cause.to_string()))?;
+        let components = serde_json::to_value(&schemas)
+            .map_err(|cause| Error::internal_defect(format!("the schema of {name} is not JSON: {cause}")))?;
         let fields =
             components[&name]["properties"].as_object().map(|map| map.keys().cloned().collect()).unwrap_or_default();
         let root = json!({ "$ref": format!("#/components/schemas/{name}"), "components": { "schemas": components } });
-        let validator = jsonschema::draft202012::options()
-            .should_validate_formats(true)
-            .build(&root)
-            .map_err(|cause| failed(cause.to_string()))?;
-        Ok(Self { validator, fields })
+        Ok(Self { schema: JsonSchema::compile(&name, &root)?, fields })
     }
 
     /// Whether the schema names this field.
@@ -55,54 +50,6 @@ impl BodySchema {
 
     /// Every mistake in `body`, each with its path.
     pub(crate) fn check(&self, body: &Value) -> Vec<ValidationError> {
-        let mut wrong = Vec::new();
-        for error in self.validator.iter_errors(body).take(100) {
-            let path = field_path(error.instance_path().as_str());
-            match error.kind() {
-                ValidationErrorKind::AdditionalProperties { unexpected }
-                | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
-                    wrong.extend(unexpected.iter().map(|name| {
-                        ValidationError::new(
-                            join(&path, name),
-                            "unknown_field",
-                            "this field is not known; check its spelling",
-                        )
-                    }));
-                }
-                ValidationErrorKind::Required { property } => {
-                    let name = property.as_str().unwrap_or_default();
-                    wrong.push(ValidationError::new(join(&path, name), "required", "this field is required"));
-                }
-                kind => wrong.push(ValidationError::new(path, kind.keyword(), error.to_string())),
-            }
-        }
-        wrong
-    }
-}
-
-fn join(path: &str, name: &str) -> String {
-    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
-}
-
-/// `/components/0/digest` as `components[0].digest`.
-fn field_path(pointer: &str) -> String {
-    let mut out = String::new();
-    for part in pointer.split('/').skip(1) {
-        let part = part.replace("~1", "/").replace("~0", "~");
-        if !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()) {
-            out.push_str(&format!("[{part}]"));
-        } else {
-            out = join(&out, &part);
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn pointers_become_paths() {
-        assert_eq!(super::field_path("/components/0/digest"), "components[0].digest");
-        assert_eq!(super::field_path(""), "");
+        self.schema.check(body, "")
     }
 }

@@ -1,0 +1,95 @@
+//! Checking JSON against a JSON Schema, with every mistake named by its path.
+
+use jsonschema::{Validator, error::ValidationErrorKind};
+use plimsoll_core::{Error, Result, ValidationError};
+use serde_json::Value;
+
+/// The most mistakes that are listed.
+const LISTED: usize = 100;
+
+/// A compiled schema (JSON Schema 2020-12, formats checked).
+#[derive(Debug)]
+pub struct JsonSchema(Validator);
+
+impl JsonSchema {
+    /// Compiles a schema of ours; `name` says which, for the log.
+    pub fn compile(name: &str, schema: &Value) -> Result<Self> {
+        jsonschema::draft202012::options()
+            .should_validate_formats(true)
+            .build(schema)
+            .map(Self)
+            .map_err(|cause| Error::internal_defect(format!("the schema of {name} cannot be compiled: {cause}")))
+    }
+
+    /// Every mistake in `value`, which stands at `at` in the body (empty for the body itself).
+    pub fn check(&self, value: &Value, at: &str) -> Vec<ValidationError> {
+        let mut wrong = Vec::new();
+        for error in self.0.iter_errors(value).take(LISTED) {
+            let path = field_path(at, error.instance_path().as_str());
+            match error.kind() {
+                ValidationErrorKind::AdditionalProperties { unexpected }
+                | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
+                    wrong.extend(unexpected.iter().map(|name| {
+                        ValidationError::new(
+                            join(&path, name),
+                            "unknown_field",
+                            "this field is not known; check its spelling",
+                        )
+                    }));
+                }
+                ValidationErrorKind::Required { property } => {
+                    let name = property.as_str().unwrap_or_default();
+                    wrong.push(ValidationError::new(join(&path, name), "required", "this field is required"));
+                }
+                // Masked: the value may be a secret.
+                kind => wrong.push(ValidationError::new(path, kind.keyword(), error.masked().to_string())),
+            }
+        }
+        wrong
+    }
+}
+
+fn join(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}
+
+/// `/components/0/digest` as `components[0].digest`, below `at`.
+fn field_path(at: &str, pointer: &str) -> String {
+    let mut out = at.to_owned();
+    for part in pointer.split('/').skip(1) {
+        let part = part.replace("~1", "/").replace("~0", "~");
+        if !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()) {
+            out.push_str(&format!("[{part}]"));
+        } else {
+            out = join(&out, &part);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn pointers_become_paths() {
+        assert_eq!(field_path("", "/components/0/digest"), "components[0].digest");
+        assert_eq!(field_path("", ""), "");
+        assert_eq!(field_path("config", "/url"), "config.url");
+    }
+
+    #[test]
+    fn every_mistake_is_listed_with_its_path() {
+        let schema = json!({
+            "type": "object", "additionalProperties": false, "required": ["url"],
+            "properties": { "url": { "type": "string" }, "insecure": { "type": "boolean" } }
+        });
+        let schema = JsonSchema::compile("test", &schema).unwrap();
+        let wrong = schema.check(&json!({"insecure": 1, "x": 2}), "config");
+        let mut found: Vec<_> = wrong.iter().map(|one| (one.field.as_str(), one.code.as_str())).collect();
+        found.sort_unstable();
+        assert_eq!(found, [("config.insecure", "type"), ("config.url", "required"), ("config.x", "unknown_field")]);
+    }
+}
