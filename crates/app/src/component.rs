@@ -12,7 +12,7 @@ use crate::{App, Caller, Change, Notes, Reply, replace::Replace};
 impl App {
     /// Makes a component.
     pub async fn component_create(&self, caller: &Caller, body: CreateComponent) -> Result<Reply> {
-        self.mutate(caller, move |tx, notes| {
+        self.mutate_in_tenant(caller, move |tx, notes| {
             let component = fresh(&body, notes);
             check(tx, &component)?;
             resource::insert(tx, &component)?;
@@ -40,7 +40,7 @@ impl App {
         replace: Replace<UpdateComponent>,
     ) -> Result<Reply> {
         let owned = caller.clone();
-        self.mutate(caller, move |tx, notes| {
+        self.mutate_in_tenant(caller, move |tx, notes| {
             tx.lock(&plimsoll_store::Lock::Component(id))?;
             let current: Component = resource::get(tx, id)?;
             owned.check_revision(current.revision)?;
@@ -62,7 +62,7 @@ impl App {
     /// Removes a component that nothing refers to.
     pub async fn component_delete(&self, caller: &Caller, id: ComponentId) -> Result<Reply> {
         let owned = caller.clone();
-        self.mutate(caller, move |tx, notes| {
+        self.mutate_in_tenant(caller, move |tx, notes| {
             tx.lock(&plimsoll_store::Lock::Component(id))?;
             let current: Component = resource::get(tx, id)?;
             owned.check_revision(current.revision)?;

@@ -1,5 +1,5 @@
-//! Operations that call outside: the Idempotency-Key is reserved first, then comes the call, then the one
-//! transaction with what was found.
+//! Changes of what belongs to the whole tenant, and such that call outside first: the Idempotency-Key is
+//! reserved, then comes the call, then the one transaction with what was found.
 
 use std::future::Future;
 
@@ -13,7 +13,23 @@ use crate::{App, Caller, Change, Notes, Reply};
 const LEASE_SECONDS: i64 = 90;
 
 impl App {
-    /// Runs `ask`, which calls outside, and hands what it found to the transaction of `decide`.
+    /// Makes a change of something that belongs to no environment: a permission that is limited to
+    /// environments is not enough for it.
+    pub(crate) async fn mutate_in_tenant<T: Serialize + 'static>(
+        &self,
+        caller: &Caller,
+        decide: impl Fn(&mut Tx<'_>, &mut Notes) -> Result<Change<T>> + Send + 'static,
+    ) -> Result<Reply> {
+        let owned = caller.clone();
+        self.mutate(caller, move |tx, notes| {
+            owned.may_everywhere()?;
+            decide(tx, notes)
+        })
+        .await
+    }
+
+    /// Like [`App::mutate_in_tenant`] for an operation that calls outside: runs `ask`, which does, and hands
+    /// what it found to the transaction of `decide`.
     pub(crate) async fn outside<A: Send + 'static, T: Serialize + 'static>(
         &self,
         caller: &Caller,
@@ -24,7 +40,11 @@ impl App {
             return Ok(reply);
         }
         let reserved = caller.idempotency.clone();
-        match ask.await {
+        let asked = match caller.may_everywhere() {
+            Ok(()) => ask.await,
+            Err(error) => Err(error),
+        };
+        match asked {
             Ok(found) => self.mutate_reserved(caller, reserved, move |tx, notes| decide(&found, tx, notes)).await,
             Err(error) => {
                 self.after_refusal(caller, &error, reserved).await?;

@@ -60,7 +60,7 @@ impl App {
             updated_at: now,
             deleted_at: None,
         };
-        self.mutate(caller, move |tx, notes| {
+        self.mutate_in_tenant(caller, move |tx, notes| {
             resource::insert(tx, &integration)?;
             for secret in &sealed {
                 rows::set_secret(tx, id, secret)?;
@@ -99,7 +99,7 @@ impl App {
             SecretChange::Keep(_) | SecretChange::Remove => None,
         });
         let sealed = self.seal_secrets(caller.tenant(), id, now, values).await?;
-        self.mutate(caller, move |tx, notes| {
+        self.mutate_in_tenant(caller, move |tx, notes| {
             lock(tx, id)?;
             let current: Integration = resource::get(tx, id)?;
             owned.check_revision(current.revision)?;
@@ -130,7 +130,7 @@ impl App {
     /// Removes an integration that nothing refers to, and its secrets for good.
     pub async fn integration_delete(&self, caller: &Caller, id: IntegrationId) -> Result<Reply> {
         let owned = caller.clone();
-        self.mutate(caller, move |tx, notes| {
+        self.mutate_in_tenant(caller, move |tx, notes| {
             lock(tx, id)?;
             let current: Integration = resource::get(tx, id)?;
             owned.check_revision(current.revision)?;

@@ -1,0 +1,6 @@
+//! The use cases on both databases, and on a real registry.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
+
+mod integrations;
+mod support;
