@@ -9,7 +9,7 @@ use plimsoll_core::{
     id::IntegrationId,
     integration::{Check, DiscoverResult, DiscoveredItem, Integration, IntegrationStatus, TestReport},
 };
-use plimsoll_oci::{CheckName, Repository};
+use plimsoll_oci::Repository;
 use plimsoll_protocol::integration::DiscoverRequest;
 use plimsoll_store::{
     IntoValue,
@@ -29,6 +29,8 @@ const TEST: Duration = Duration::from_secs(25);
 const DISCOVER: Duration = Duration::from_secs(25);
 /// The kind of thing that a registry has.
 const REPOSITORY: &str = "repository";
+/// The check whether we may list; it is the last one.
+const LISTING: &str = "listing";
 
 impl App {
     /// Tests the connection. A test that fails is an answer too: the check failed, the call did not.
@@ -104,7 +106,7 @@ impl App {
         let (checks, status) = match outcome {
             Ok(Ok(checks)) => {
                 let status = judge(&checks);
-                (checks.into_iter().map(check).collect(), status)
+                (checks, status)
             }
             Ok(Err(error)) => (vec![failed("configuration", error.to_string())], IntegrationStatus::Unhealthy),
             Err(_) => {
@@ -168,25 +170,12 @@ fn repository(name: String) -> DiscoveredItem {
 }
 
 /// Not to be allowed to list is less than not to be known.
-fn judge(checks: &[plimsoll_oci::Check]) -> IntegrationStatus {
-    match checks.iter().find(|check| !check.ok).map(|check| check.name) {
+fn judge(checks: &[Check]) -> IntegrationStatus {
+    match checks.iter().find(|check| !check.ok) {
         None => IntegrationStatus::Healthy,
-        Some(CheckName::Listing) => IntegrationStatus::Degraded,
-        Some(CheckName::NameResolution | CheckName::Connection | CheckName::Api | CheckName::Authentication) => {
-            IntegrationStatus::Unhealthy
-        }
+        Some(check) if check.name == LISTING => IntegrationStatus::Degraded,
+        Some(_) => IntegrationStatus::Unhealthy,
     }
-}
-
-fn check(found: plimsoll_oci::Check) -> Check {
-    let name = match found.name {
-        CheckName::NameResolution => "name_resolution",
-        CheckName::Connection => "connection",
-        CheckName::Api => "api",
-        CheckName::Authentication => "authentication",
-        CheckName::Listing => "listing",
-    };
-    Check { name: name.to_owned(), ok: found.ok, message: found.message, hint: found.hint }
 }
 
 fn failed(name: &str, message: String) -> Check {

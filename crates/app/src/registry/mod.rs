@@ -8,9 +8,9 @@ use std::{fmt, time::Duration};
 
 use futures_util::future::BoxFuture;
 use plimsoll_authority::secret::SecretString;
-use plimsoll_core::{Timestamp, id::IntegrationId};
+use plimsoll_core::{Timestamp, id::IntegrationId, integration::Check};
 use plimsoll_oci::{
-    CatalogPage, Check, ManifestHead, NetworkPolicy, ProxyUse, Reference, RegistryError, Repository, ResolvedImage,
+    CatalogPage, ManifestHead, NetworkPolicy, ProxyUse, Reference, RegistryError, Repository, ResolvedImage,
 };
 
 pub use access::RegistryCredentials;

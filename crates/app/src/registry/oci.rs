@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use plimsoll_core::context::Context;
+use plimsoll_core::{context::Context, integration::Check};
 use plimsoll_oci::{
-    CatalogPage, Check, Credentials, ManifestHead, OutboundConfig, PlainHttp, Reference, RegistryClient,
-    RegistryConfig, RegistryError, Repository, ResolvedImage, RetryPolicy,
+    CatalogPage, Credentials, ManifestHead, OutboundConfig, PlainHttp, Reference, RegistryClient, RegistryConfig,
+    RegistryError, Repository, ResolvedImage, RetryPolicy,
 };
 
 use super::{OutboundPolicy, Registry, RegistryGateway, cache::Clients};
