@@ -17,6 +17,11 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { allow_process_hosts: false, heartbeat_seconds: 10, lease_seconds: 60, outbound: OutboundPolicy::default() }
+        Self {
+            allow_process_hosts: false,
+            heartbeat_seconds: 10,
+            lease_seconds: 60,
+            outbound: OutboundPolicy::default(),
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use anyhow::{Context as _, Result};
-use plimsoll_app::{App, Caller, Reply, registry::OutboundPolicy, replace::Replace};
+use plimsoll_app::{App, Caller, Reply, registry::OutboundPolicy, replace::Replace, settings::Settings};
 use plimsoll_authority::seal::RootKey;
 use plimsoll_core::{
     Timestamp,
@@ -109,7 +109,8 @@ impl World {
         let root = RootKey::generate(&context);
         let outbound = OutboundPolicy { network: NetworkPolicy::with_loopback(), proxy: ProxyUse::Direct };
         let tenant = context.id();
-        let app = App::new(Store::open(config)?, context, root, outbound);
+        let settings = Settings { outbound, ..Settings::default() };
+        let app = App::new(Store::open(config)?, context, root, settings);
         Ok(Self { app, clock, tenant, _folder: folder, _database: database })
     }
 
