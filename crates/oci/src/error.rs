@@ -86,6 +86,9 @@ pub enum RegistryError {
     /// The answer isn't what the specification says.
     #[error("{host} answered {what} with {problem}; check that the address is a registry's")]
     BadAnswer { host: String, what: Subject, problem: String },
+    /// It sends no pages as long as were asked for.
+    #[error("{host} refuses pages of {what} as long as were asked for; start again without a cursor")]
+    PageSize { host: String, what: Subject },
     /// The content is not what its digest says.
     #[error("{0}")]
     Mismatch(Box<Mismatch>),
@@ -114,6 +117,7 @@ impl RegistryError {
             | Self::Tls { .. }
             | Self::TooLarge { .. }
             | Self::BadAnswer { .. }
+            | Self::PageSize { .. }
             | Self::Mismatch(_)
             | Self::Refused(_)
             | Self::Configuration(_)
@@ -135,6 +139,7 @@ impl RegistryError {
             Self::Unavailable { .. } => "unavailable",
             Self::TooLarge { .. } => "too_large",
             Self::BadAnswer { .. } => "bad_answer",
+            Self::PageSize { .. } => "page_size",
             Self::Mismatch(_) => "digest_mismatch",
             Self::Refused(_) => "address_refused",
             Self::Configuration(_) => "configuration",
@@ -160,6 +165,7 @@ impl RegistryError {
             | Self::Unavailable { .. }
             | Self::TooLarge { .. }
             | Self::BadAnswer { .. }
+            | Self::PageSize { .. }
             | Self::Mismatch(_)
             | Self::Refused(_) => ErrorCode::UpstreamFailed,
         }

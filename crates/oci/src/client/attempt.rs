@@ -146,6 +146,7 @@ impl Inner {
         let (code, said) = said(&body);
         let (host, what) = (self.host.clone(), call.what.clone());
         match status {
+            400 if code.as_deref() == Some("PAGINATION_NUMBER_INVALID") => RegistryError::PageSize { host, what },
             401 => RegistryError::Unauthorized { host, what, problem: format!("it answered with status 401{said}") },
             403 => RegistryError::Forbidden { host, what, said },
             404 => RegistryError::NotFound { host, what: missing(what, code.as_deref()), said },

@@ -1,9 +1,11 @@
 //! The repositories that a registry lists. Many large ones don't (Docker Hub, GHCR): then it is refused.
 
-use http::Method;
 use serde::Deserialize;
 
-use super::{Call, RegistryClient, page};
+use super::{
+    RegistryClient,
+    page::{MAX_CURSOR, Page},
+};
 use crate::{
     auth::Scope,
     error::{RegistryError, Subject},
@@ -35,7 +37,7 @@ impl RegistryClient {
     /// Reads several of the registry's pages where few names match, and always whole ones.
     pub async fn catalog(&self, cursor: Option<&str>, query: Option<&str>) -> Result<CatalogPage, RegistryError> {
         let wanted = query.unwrap_or_default().to_lowercase();
-        if cursor.is_some_and(|cursor| cursor.len() > page::MAX_CURSOR) {
+        if cursor.is_some_and(|cursor| cursor.len() > MAX_CURSOR) {
             return Err(RegistryError::Configuration("the cursor is not one of an earlier page".to_owned()));
         }
         let mut found = CatalogPage { repositories: Vec::new(), next: cursor.map(str::to_owned) };
@@ -53,20 +55,11 @@ impl RegistryClient {
 
     async fn catalog_page(&self, cursor: Option<&str>) -> Result<CatalogPage, RegistryError> {
         let inner = &self.0;
-        let mut url = inner.url("/v2/_catalog");
-        url.set_query(Some(cursor.unwrap_or(&format!("n={PAGE}"))));
-        let call = Call {
-            method: Method::GET,
-            url,
-            accept: "application/json",
-            scope: Scope::Catalog,
-            what: Subject::Catalog,
-            limit: inner.limits.page_bytes,
-        };
-        let answer = inner.fetch(&call).await?;
-        let list: Catalog = serde_json::from_slice(&answer.body)
-            .map_err(|_| inner.bad(&call.what, "something that is no list of repositories"))?;
-        let next = page::next(&answer.headers, &call.url).map_err(|problem| inner.bad(&call.what, problem))?;
+        let url = inner.url("/v2/_catalog");
+        let page = Page { url, scope: Scope::Catalog, what: Subject::Catalog, size: PAGE, cursor };
+        let (body, next) = inner.page(page).await?;
+        let list: Catalog = serde_json::from_slice(&body)
+            .map_err(|_| inner.bad(&Subject::Catalog, "something that is no list of repositories"))?;
         Ok(CatalogPage { repositories: list.repositories, next })
     }
 }

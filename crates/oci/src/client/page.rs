@@ -1,17 +1,57 @@
-//! Lists in pages: the next page's query from the `Link` header (OCI Distribution specification 1.1,
+//! Lists in pages: asking for one, and the next page's query from the `Link` header (OCI Distribution specification 1.1,
 //! "Listing Tags").
 
-use http::{HeaderMap, header::LINK};
+use bytes::Bytes;
+use http::{HeaderMap, Method, header::LINK};
 use reqwest::Url;
 
-/// Entries asked for in a page; common registries refuse more than 1000.
-pub(super) const PAGE_SIZE: &str = "n=1000";
+use super::{Call, Inner};
+use crate::{
+    auth::Scope,
+    error::{RegistryError, Subject},
+};
+
 /// Longest cursor taken.
 pub(super) const MAX_CURSOR: usize = 2048;
 
+/// A list, and which of its pages.
+pub(super) struct Page<'a> {
+    /// Where the list is.
+    pub(super) url: Url,
+    /// The right that it needs.
+    pub(super) scope: Scope,
+    /// What it is.
+    pub(super) what: Subject,
+    /// Entries asked for at first; common registries refuse more than 1000.
+    pub(super) size: usize,
+    /// The query of a later page.
+    pub(super) cursor: Option<&'a str>,
+}
+
+impl Inner {
+    /// A page's body and the query of the page after it. A registry that refuses pages of our size is
+    /// asked for pages of its own.
+    pub(super) async fn page(&self, page: Page<'_>) -> Result<(Bytes, Option<String>), RegistryError> {
+        let first = format!("n={}", page.size);
+        let mut url = page.url;
+        url.set_query(Some(page.cursor.unwrap_or(&first)));
+        let (scope, what, limit) = (page.scope, page.what, self.limits.page_bytes);
+        let mut call = Call { method: Method::GET, url, accept: "application/json", scope, what, limit };
+        let answer = match self.fetch(&call).await {
+            Err(RegistryError::PageSize { .. }) if page.cursor.is_none() => {
+                call.url.set_query(None);
+                self.fetch(&call).await?
+            }
+            other => other?,
+        };
+        let next = next(&answer.headers, &call.url).map_err(|problem| self.bad(&call.what, problem))?;
+        Ok((answer.body, next))
+    }
+}
+
 /// The query of the next page, if there is one. Only the query is taken: registries behind proxies write
 /// links with inner host names, and no link may lead us elsewhere.
-pub(super) fn next(headers: &HeaderMap, current: &Url) -> Result<Option<String>, &'static str> {
+fn next(headers: &HeaderMap, current: &Url) -> Result<Option<String>, &'static str> {
     let lines = headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());
     let Some(target) = lines.flat_map(links).find(|(_, is_next)| *is_next).map(|(target, _)| target) else {
         return Ok(None);

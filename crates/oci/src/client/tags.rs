@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use http::Method;
 use serde::Deserialize;
 
-use super::{Call, RegistryClient, page};
+use super::{RegistryClient, page::Page};
 use crate::{
     auth::Scope,
     error::{RegistryError, Subject},
@@ -48,21 +47,17 @@ impl RegistryClient {
 
     /// The first page of `repository`'s tags, or the one that `cursor` (an earlier page's `next`) leads to.
     pub async fn tags_page(&self, repository: &Repository, cursor: Option<&str>) -> Result<TagsPage, RegistryError> {
-        let inner = &self.0;
-        let mut url = inner.url_of(repository, "tags/list");
-        url.set_query(Some(cursor.unwrap_or(page::PAGE_SIZE)));
-        let call = Call {
-            method: Method::GET,
-            url,
-            accept: "application/json",
+        let (inner, what) = (&self.0, Subject::Tags(repository.clone()));
+        let page = Page {
+            url: inner.url_of(repository, "tags/list"),
             scope: Scope::Pull(repository.clone()),
-            what: Subject::Tags(repository.clone()),
-            limit: inner.limits.page_bytes,
+            what: what.clone(),
+            size: 1000,
+            cursor,
         };
-        let answer = inner.fetch(&call).await?;
-        let list: TagList = serde_json::from_slice(&answer.body)
-            .map_err(|_| inner.bad(&call.what, "something that is no list of tags"))?;
-        let next = page::next(&answer.headers, &call.url).map_err(|problem| inner.bad(&call.what, problem))?;
+        let (body, next) = inner.page(page).await?;
+        let list: TagList =
+            serde_json::from_slice(&body).map_err(|_| inner.bad(&what, "something that is no list of tags"))?;
         Ok(TagsPage { tags: list.tags, next })
     }
 }

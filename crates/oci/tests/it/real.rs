@@ -176,6 +176,9 @@ async fn the_catalog_is_read_page_by_page() {
         push.image(name, Some("1"), &image).await;
     }
     let client = client(&registry.url());
+    // The registry refuses our size of page, so its own is taken.
+    let refused = client.catalog(Some("n=500"), None).await.unwrap_err();
+    assert!(matches!(refused, RegistryError::PageSize { .. }), "{refused:?}");
     let all = client.catalog(None, None).await.unwrap();
     assert_eq!(all.repositories, ["shop/api", "shop/web", "tools/lint", "tools/web-check", "zoo"]);
     assert_eq!(all.next, None);

@@ -22,6 +22,8 @@ pub enum Auth<'a> {
 }
 
 pub const PASSWORD: &str = "s3cret-word";
+/// The registry's longest page of repositories; who asks for more is refused.
+pub const MAX_CATALOG: usize = 3;
 /// bcrypt of [`PASSWORD`] at the lowest cost.
 const HTPASSWD: &str = "robot:$2b$04$UuW1G/Mf0Ync/BpO6uoyEeAGa7Q9p7NF7tqyy8uQSoawdJ.G8byTi\n";
 
@@ -79,6 +81,7 @@ impl Storage {
         };
         let text = format!(
             "version: 0.1\nlog: {{level: warn}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\n\
+             catalog: {{maxentries: {MAX_CATALOG}}}\n\
              http: {{addr: \"127.0.0.1:{port}\"}}\n{auth}",
             data.display()
         );
