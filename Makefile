@@ -22,6 +22,7 @@ parts:
 	@scripts/install-test-parts
 
 test: parts
+	$(CARGO) xtask databases
 	$(CARGO) nextest run --locked --workspace --profile $(PROFILE) $(ARGS)
 
 check:

@@ -1,6 +1,7 @@
 //! Generation and house checks: what `make check` asks beyond what the compiler and clippy see.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for the terminal")]
 
+mod databases;
 mod directions;
 mod generated;
 mod house;
@@ -39,6 +40,11 @@ fn main() -> Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
+        ["databases"] => {
+            let pairs = databases::pairs(&repository)?;
+            println!("tests that run on both databases: {} on SQLite, {} on PostgreSQL", pairs.sqlite, pairs.postgres);
+            report("databases", &pairs.alone)
+        }
         [name] if CHECKS.iter().any(|check| check.name == *name) => {
             run(&repository, CHECKS.iter().filter(|check| check.name == *name))
         }
@@ -47,6 +53,7 @@ fn main() -> Result<ExitCode> {
             for check in CHECKS {
                 eprintln!("  {:<11} {}", check.name, check.about);
             }
+            eprintln!("  databases   as many tests on SQLite as on PostgreSQL (builds the tests)");
             eprintln!("  generate    writes the generated files anew");
             Ok(ExitCode::from(2))
         }
@@ -54,17 +61,19 @@ fn main() -> Result<ExitCode> {
 }
 
 fn run<'a>(repository: &Repository, checks: impl Iterator<Item = &'a Check>) -> Result<ExitCode> {
-    let mut broken = 0;
+    let mut all = Findings::new();
     for check in checks {
         let findings = (check.run)(repository)?;
-        for finding in &findings {
-            eprintln!("{}: {finding}", check.name);
-        }
         println!("{:<11} {}", check.name, if findings.is_empty() { "ok" } else { "BROKEN" });
-        broken += findings.len();
+        all.extend(findings.into_iter().map(|finding| format!("{}: {finding}", check.name)));
     }
-    if broken > 0 {
-        eprintln!("{broken} to mend");
+    report("check", &all)
+}
+
+fn report(name: &str, findings: &Findings) -> Result<ExitCode> {
+    for finding in findings {
+        eprintln!("{finding}");
     }
-    Ok(if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    anyhow::ensure!(findings.is_empty(), "{name}: {} to mend", findings.len());
+    Ok(ExitCode::SUCCESS)
 }

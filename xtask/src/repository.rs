@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 
 /// A working tree.
 pub struct Repository {
@@ -86,12 +86,13 @@ impl Repository {
 
     /// The workspace's packages with their direct dependencies.
     pub fn workspace(&self) -> Result<Workspace> {
-        let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-        self.json(&cargo, &["metadata", "--no-deps", "--locked", "--format-version", "1"])
+        Ok(serde_json::from_str(&self.cargo(&["metadata", "--no-deps", "--locked", "--format-version", "1"])?)?)
     }
 
-    fn json<T: DeserializeOwned>(&self, program: &str, arguments: &[&str]) -> Result<T> {
-        Ok(serde_json::from_str(&self.output(program, arguments)?)?)
+    /// What a cargo command prints.
+    pub fn cargo(&self, arguments: &[&str]) -> Result<String> {
+        let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+        self.output(&cargo, arguments)
     }
 
     fn output(&self, program: &str, arguments: &[&str]) -> Result<String> {
