@@ -280,7 +280,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn passwords_are_bounded_and_never_print() {
+    fn passwords_are_checked_and_never_print() {
         let user = |password: &str| {
             serde_json::from_value::<CreateUser>(json!({"name": "ada", "password": password})).unwrap()
         };
