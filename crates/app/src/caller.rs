@@ -48,6 +48,17 @@ impl Caller {
         Err(denied(permission, Some(environment)))
     }
 
+    /// The environments in which the operation's permission is held; `None` stands for all of them.
+    #[must_use]
+    pub fn environments(&self) -> Option<Vec<EnvironmentId>> {
+        let permission = self.operation.operation().permission;
+        let grants = &self.principal.grants;
+        if grants.everywhere(permission) {
+            return None;
+        }
+        Some(grants.iter().filter(|one| one.permission == permission).filter_map(|one| one.environment).collect())
+    }
+
     /// Checks the operation's permission in the whole tenant.
     pub fn may_everywhere(&self) -> Result<()> {
         let permission = self.operation.operation().permission;

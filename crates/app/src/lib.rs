@@ -8,6 +8,8 @@ pub mod component;
 pub mod failpoint;
 pub mod integration;
 pub mod json_schema;
+pub mod environment;
+pub mod freeze_window;
 pub mod mutation;
 mod outside;
 pub mod registry;
@@ -15,6 +17,7 @@ pub mod replace;
 pub mod sealing;
 pub mod settings;
 pub mod signing;
+pub mod target;
 pub mod tasks;
 
 use std::sync::Arc;

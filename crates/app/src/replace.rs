@@ -14,6 +14,13 @@ pub struct Replace<T> {
 }
 
 impl<T> Replace<T> {
+    /// The same without read-only fields that change by themselves between a GET and a PUT.
+    #[must_use]
+    pub fn without(mut self, observed: &[&str]) -> Self {
+        self.read_only.retain(|name, _| !observed.contains(&name.as_str()));
+        self
+    }
+
     /// Refuses read-only fields whose value differs from the resource's, naming each.
     pub fn check_read_only<R: Serialize>(&self, current: &R) -> Result<()> {
         let current = serde_json::to_value(current)

@@ -81,10 +81,10 @@ pub struct EnvironmentBody {
     #[serde(default)]
     #[garde(length(max = 200), custom(check_scoped_variables))]
     pub scoped_variables: Vec<ScopedVariables>,
-    /// Secrets.
-    #[serde(default)]
+    /// Secrets. Left out, those that are there stay; those that are not in the list are removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(length(max = 200), custom(check_distinct_secrets), dive)]
-    pub secret_refs: Vec<SecretInput>,
+    pub secret_refs: Option<Vec<SecretInput>>,
     /// Labels.
     #[serde(default)]
     #[garde(custom(rules::labels))]
@@ -188,7 +188,8 @@ fn check_scoped_variables(scoped: &[ScopedVariables], (): &()) -> garde::Result 
     Ok(())
 }
 
-fn check_distinct_secrets(secrets: &[SecretInput], (): &()) -> garde::Result {
+fn check_distinct_secrets(secrets: &Option<Vec<SecretInput>>, (): &()) -> garde::Result {
+    let secrets = secrets.as_deref().unwrap_or_default();
     let same = |a: &SecretInput, b: &SecretInput| a.name == b.name && a.target_labels == b.target_labels;
     let twice = |(at, one): (usize, &SecretInput)| secrets[..at].iter().any(|other| same(one, other));
     rules::ensure(!secrets.iter().enumerate().any(twice), "must name each secret once for the same targetLabels")

@@ -8,11 +8,14 @@
 //! A resource is kept as one row: declared columns that SQL filters, sorts and guards by, and a JSON
 //! `body` that SQL does not look into (see [`resource`]).
 
+pub mod agent;
 pub mod audit;
 mod component;
 pub mod deployment;
+pub mod environment;
 pub mod event;
 pub mod evidence_key;
+pub mod freeze_window;
 pub mod idempotency;
 pub mod identity;
 pub mod integration;
@@ -21,6 +24,7 @@ pub mod observation;
 pub mod resource;
 pub mod sealing_key;
 mod seam;
+pub mod target;
 pub mod work;
 
 pub use seam::{

@@ -34,6 +34,9 @@ const FIRST: &[&str] = &[
     include_str!("migrations/0001/identity.sql"),
     include_str!("migrations/0001/integration.sql"),
     include_str!("migrations/0001/component.sql"),
+    include_str!("migrations/0001/deployment.sql"),
+    include_str!("migrations/0001/inventory.sql"),
+    include_str!("migrations/0001/evidence.sql"),
 ];
 
 /// Tables that transactions across tenants may see (`Scope::System`), each with its reason in `scope.rs`.
@@ -44,6 +47,7 @@ const SYSTEM_TABLES: &[&str] = &[
     "role",
     "role_binding",
     "agent",
+    "agent_beat",
     "agent_identity",
     "registration_token",
     "revocation",

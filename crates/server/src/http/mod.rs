@@ -4,6 +4,8 @@ pub(crate) mod answer;
 pub(crate) mod call;
 mod component;
 mod integration;
+mod environment;
+mod freeze_window;
 pub(crate) mod openapi;
 pub(crate) mod pipeline;
 pub(crate) mod rate;
@@ -11,6 +13,7 @@ pub(crate) mod route;
 mod routes;
 pub(crate) mod schema;
 mod status;
+mod target;
 
 use std::{collections::BTreeMap, sync::Arc};
 

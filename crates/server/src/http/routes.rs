@@ -3,12 +3,15 @@
 
 use plimsoll_core::Result;
 
-use super::{component, integration, route::Route};
+use super::{component, environment, freeze_window, integration, route::Route, target};
 
 /// Every route.
 pub(crate) fn all() -> Result<Vec<Route>> {
     let mut routes = Vec::new();
     routes.extend(integration::routes()?);
     routes.extend(component::routes()?);
+    routes.extend(environment::routes()?);
+    routes.extend(freeze_window::routes()?);
+    routes.extend(target::routes()?);
     Ok(routes)
 }

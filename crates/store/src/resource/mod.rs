@@ -199,6 +199,29 @@ pub fn update<R: Resource>(tx: &mut Tx<'_>, resource: &mut R) -> Result<()> {
     totals::touch(tx, table.name)
 }
 
+/// Writes what the server itself observed of a resource over the revision that was read. The revision stays:
+/// nobody who holds it loses an edit by this. `false` when somebody changed the resource meanwhile. Labels
+/// are not written.
+pub fn update_observed<R: Resource>(tx: &mut Tx<'_>, resource: &R) -> Result<bool> {
+    let tenant = tx.tenant()?;
+    let table = R::TABLE;
+    let mut sql = format!("UPDATE {} SET body = $4", table.name);
+    for (index, field) in table.fields.iter().enumerate() {
+        sql.push_str(&format!(", {} = ${}", field.column, index + 5));
+    }
+    sql.push_str(" WHERE tenant_id = $1 AND id = $2 AND revision = $3 AND deleted_at IS NULL");
+    let mut values = vec![
+        tenant.into_value(),
+        resource.id().into_value(),
+        resource.revision().into_value(),
+        body(resource)?.into_value(),
+    ];
+    values.extend(resource.declared());
+    let written = tx.execute(&sql, &values)?;
+    totals::touch(tx, table.name)?;
+    Ok(written == 1)
+}
+
 /// Marks a resource as deleted; its name becomes free, its row stays for history.
 pub fn soft_delete<R: Resource>(tx: &mut Tx<'_>, resource: &R, at: Timestamp) -> Result<()> {
     let tenant = tx.tenant()?;
