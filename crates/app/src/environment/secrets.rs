@@ -2,16 +2,21 @@
 
 use plimsoll_authority::{
     seal::{Aad, KeyScope, SealedBytes},
-    secret::SecretBytes,
+    secret::{ExposeSecret, SecretString},
 };
 use plimsoll_core::{
-    Error, Result, Timestamp, ValidationError,
+    Error, ErrorCode, Result, Timestamp, ValidationError,
     environment::SecretRef,
-    id::{EnvironmentId, TenantId, TypedId},
+    id::{EnvironmentId, TargetId, TenantId, TypedId},
+    inventory::Target,
     label::Labels,
 };
 use plimsoll_protocol::environment::SecretInput;
-use plimsoll_store::environment::{self as rows, SealedSecret};
+use plimsoll_store::{
+    Scope,
+    environment::{self as rows, SealedSecret},
+    resource,
+};
 
 use crate::{App, Caller};
 
@@ -49,20 +54,32 @@ impl App {
             .collect()
     }
 
-    /// The value of an environment's secret for a target with these labels: of those that fit, the one that
-    /// asks for most labels. `None` when there is none.
-    pub async fn environment_secret(
+    /// The value of an environment's secret for one of its targets: of those whose labels fit, the one that
+    /// asks for most.
+    pub async fn environment_secret_value(
         &self,
         tenant: TenantId,
         id: EnvironmentId,
+        target: TargetId,
         name: &str,
-        target: &Labels,
-    ) -> Result<Option<SecretBytes>> {
-        let scope = plimsoll_store::Scope::Tenant(tenant);
-        let stored = self.store.read(scope, "environment_secret", move |tx| rows::secrets(tx, id)).await?;
-        let Some(one) = best(stored, name, target) else { return Ok(None) };
+    ) -> Result<SecretString> {
+        let scope = Scope::Tenant(tenant);
+        let (stored, target) = self
+            .store
+            .read(scope, "environment_secret", move |tx| {
+                Ok((rows::secrets(tx, id)?, resource::get::<Target>(tx, target)?))
+            })
+            .await?;
+        let one = best(stored, name, &target.labels).ok_or_else(|| {
+            let message = format!("the environment has no secret {name:?} for target {:?}; set it there", target.name);
+            Error::new(ErrorCode::UnknownReference, message)
+        })?;
         let place = place(id, &one.name, &one.target_labels, one.set_at)?;
-        self.open_sealed(KeyScope::Tenant(tenant), &place, &SealedBytes::from_bytes(one.sealed)).await.map(Some)
+        let opened =
+            self.open_sealed(KeyScope::Tenant(tenant), &place, &SealedBytes::from_bytes(one.sealed)).await?;
+        let text = std::str::from_utf8(opened.expose_secret())
+            .map_err(|_| Error::internal_defect("a sealed secret of an environment is not text"))?;
+        Ok(SecretString::from(text))
     }
 }
 
