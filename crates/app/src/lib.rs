@@ -5,11 +5,11 @@
 
 pub mod caller;
 pub mod component;
+pub mod environment;
 pub mod failpoint;
+pub mod freeze_window;
 pub mod integration;
 pub mod json_schema;
-pub mod environment;
-pub mod freeze_window;
 pub mod mutation;
 mod outside;
 pub mod registry;

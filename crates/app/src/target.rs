@@ -99,7 +99,8 @@ impl App {
 
     /// Forgets a target. Its containers keep running: the answer names the applications they belong to.
     pub async fn target_delete(&self, caller: &Caller, id: TargetId) -> Result<(Reply, Vec<String>)> {
-        let left = self.store.read(caller.scope(), "target_left", move |tx| deployment::running::on_target(tx, id)).await?;
+        let left =
+            self.store.read(caller.scope(), "target_left", move |tx| deployment::running::on_target(tx, id)).await?;
         let reply = self.target_forget(caller, id).await?;
         Ok((reply, left.into_iter().map(|one| one.application).collect()))
     }

@@ -106,8 +106,10 @@ pub fn put_beats(tx: &mut Tx<'_>, beats: &[(AgentId, Timestamp, Beat)]) -> Resul
 /// The agent as it was last heard.
 pub fn as_heard(tx: &mut Tx<'_>, agent: Agent) -> Result<Agent> {
     let tenant = tx.tenant()?;
-    let row = tx
-        .query_opt("SELECT at, body FROM agent_beat WHERE tenant_id = $1 AND agent_id = $2", params![tenant, agent.id])?;
+    let row = tx.query_opt(
+        "SELECT at, body FROM agent_beat WHERE tenant_id = $1 AND agent_id = $2",
+        params![tenant, agent.id],
+    )?;
     let Some(row) = row else { return Ok(agent) };
     let mut row = row.reader();
     let (at, beat) = (row.next::<Timestamp>()?, row.next_json::<Beat>()?);
@@ -169,7 +171,8 @@ pub fn silent(tx: &mut Tx<'_>, status: AgentStatus, silent_since: Timestamp) -> 
 /// When an agent was last heard, as stored.
 pub fn last_beat(tx: &mut Tx<'_>, agent: AgentId) -> Result<Option<Timestamp>> {
     let tenant = tx.tenant()?;
-    let row = tx.query_opt("SELECT at FROM agent_beat WHERE tenant_id = $1 AND agent_id = $2", params![tenant, agent])?;
+    let row =
+        tx.query_opt("SELECT at FROM agent_beat WHERE tenant_id = $1 AND agent_id = $2", params![tenant, agent])?;
     row.map(crate::Row::first).transpose()
 }
 

@@ -38,11 +38,7 @@ impl Resource for Environment {
         self.revision = revision;
     }
     fn declared(&self) -> Vec<Value<'_>> {
-        vec![
-            self.name.as_str().into_value(),
-            i64::from(self.order_index).into_value(),
-            self.updated_at.into_value(),
-        ]
+        vec![self.name.as_str().into_value(), i64::from(self.order_index).into_value(), self.updated_at.into_value()]
     }
     fn labels(&self) -> Option<&BTreeMap<String, String>> {
         Some(&self.labels)

@@ -9,8 +9,9 @@ use plimsoll_core::{
 };
 
 use crate::{
-    IntoValue, Tx, Value, params,
+    IntoValue, Tx, Value,
     deployment::running,
+    params,
     resource::{self, Field, FieldKind, Resource, Table},
 };
 

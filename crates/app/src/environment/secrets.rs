@@ -75,8 +75,7 @@ impl App {
             Error::new(ErrorCode::UnknownReference, message)
         })?;
         let place = place(id, &one.name, &one.target_labels, one.set_at)?;
-        let opened =
-            self.open_sealed(KeyScope::Tenant(tenant), &place, &SealedBytes::from_bytes(one.sealed)).await?;
+        let opened = self.open_sealed(KeyScope::Tenant(tenant), &place, &SealedBytes::from_bytes(one.sealed)).await?;
         let text = std::str::from_utf8(opened.expose_secret())
             .map_err(|_| Error::internal_defect("a sealed secret of an environment is not text"))?;
         Ok(SecretString::from(text))

@@ -3,9 +3,9 @@
 pub(crate) mod answer;
 pub(crate) mod call;
 mod component;
-mod integration;
 mod environment;
 mod freeze_window;
+mod integration;
 pub(crate) mod openapi;
 pub(crate) mod pipeline;
 pub(crate) mod rate;

@@ -41,7 +41,8 @@ async fn update(mut call: Call) -> Result<Answer> {
 
 async fn delete(call: Call) -> Result<Answer> {
     if call.parsed("teardown", "true or false")?.unwrap_or(false) {
-        let message = "stopping the containers of a target is not offered yet; leave teardown out and stop them on the host";
+        let message =
+            "stopping the containers of a target is not offered yet; leave teardown out and stop them on the host";
         return Err(Error::field("teardown", "not_offered", message));
     }
     let (reply, left) = call.server.app.target_delete(&call.caller, call.id("id")?).await?;
