@@ -8,9 +8,11 @@ pub mod component;
 pub mod environment;
 pub mod failpoint;
 pub mod freeze_window;
+pub mod identity;
 pub mod integration;
 pub mod json_schema;
 pub mod mutation;
+pub mod oauth;
 mod outside;
 pub mod registry;
 pub mod replace;
@@ -20,8 +22,9 @@ pub mod signing;
 pub mod target;
 pub mod tasks;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use identity::Authority;
 use plimsoll_authority::seal::RootKey;
 use plimsoll_core::context::Context;
 use plimsoll_store::Store;
@@ -49,6 +52,8 @@ pub struct App {
     pub replica: String,
     /// What talks to registries.
     pub registries: Arc<dyn RegistryGateway>,
+    /// What signs and checks tokens, once [`identity::start`] loaded it.
+    authority: OnceLock<Authority>,
 }
 
 impl App {
@@ -64,6 +69,7 @@ impl App {
             context,
             settings,
             registries,
+            authority: OnceLock::new(),
         }
     }
 }

@@ -6,4 +6,5 @@ mod data_directory;
 mod health;
 mod http;
 mod listener;
+mod oauth;
 mod state;

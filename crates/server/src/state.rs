@@ -1,9 +1,6 @@
 //! What every request shares.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, PoisonError, RwLock, atomic::AtomicBool},
-};
+use std::sync::{Arc, atomic::AtomicBool};
 
 use http::{HeaderMap, header};
 use plimsoll_app::App;
@@ -26,17 +23,20 @@ pub(crate) struct Server {
     pub(crate) gate: Arc<TokenGate>,
     /// The rate limits of this replica.
     pub(crate) limiter: Limiter,
-    /// Each tenant's tier, renewed with the revocations.
-    pub(crate) tiers: RwLock<HashMap<TenantId, Tier>>,
     /// Set when the server is told to stop.
     pub(crate) draining: AtomicBool,
 }
 
 impl Server {
+    /// Over use cases whose authority was started.
+    pub(crate) fn new(app: Arc<App>) -> Result<Self> {
+        let gate = Arc::clone(app.authority()?.gate());
+        Ok(Self { app, gate, limiter: Limiter::default(), draining: AtomicBool::new(false) })
+    }
+
     /// The quota of a tenant's tier.
     pub(crate) fn quota(&self, tenant: TenantId) -> Quota {
-        let tiers = self.tiers.read().unwrap_or_else(PoisonError::into_inner);
-        tiers.get(&tenant).copied().unwrap_or(Tier::Standard).quota()
+        self.app.authority().map_or(Tier::Standard, |authority| authority.tier(tenant)).quota()
     }
 
     /// Who calls, by the bearer token; of a stream also by subprotocol.
@@ -59,10 +59,10 @@ impl Server {
     pub(crate) async fn verified(&self, token: &str, now: Timestamp) -> Result<Arc<VerifiedToken>> {
         match self.gate.admit(token, now)? {
             Admission::Ready(token) => Ok(token),
-            Admission::NeedsGrants { .. } => Err(Error::new(
-                ErrorCode::TokenStale,
-                "the token leaves out limited grants; fetch one with a narrower scope",
-            )),
+            Admission::NeedsGrants { token, text } => {
+                let limited = self.app.limited_grants(token.principal()).await?;
+                Ok(self.gate.complete(token, text, limited, now))
+            }
         }
     }
 }

@@ -1,0 +1,105 @@
+//! Who a request's client is.
+
+use plimsoll_authority::{
+    oauth::{OAuthError, OAuthErrorCode, PresentedClient},
+    password::{Admission, Attempts, ThrottleRule},
+    secret::{self, SecretString},
+};
+use plimsoll_core::{
+    Error, ErrorCode, Result, Timestamp,
+    audit::Origin,
+    id::{ClientId, TenantId},
+    identity::{Client, ClientAuthentication},
+};
+use plimsoll_store::{
+    Scope, SystemReason, Tx,
+    identity::{credential, credential::ClientProof},
+};
+
+use crate::App;
+
+const SCOPE: Scope = Scope::System(SystemReason::SignIn);
+
+/// A client that proved who it is.
+#[derive(Clone, Debug)]
+pub(super) struct Proven {
+    /// Whose.
+    pub(super) tenant: TenantId,
+    /// Which.
+    pub(super) client: Client,
+}
+
+impl App {
+    /// The client that a request presents, if it proves itself with a secret.
+    pub(super) async fn prove_client(&self, presented: PresentedClient, origin: &Origin) -> Result<Proven, OAuthError> {
+        match presented {
+            PresentedClient::Secret { client_id, secret, .. } => self.prove_by_secret(&client_id, secret, origin).await,
+            PresentedClient::Assertion { .. } | PresentedClient::Public { .. } | PresentedClient::Nobody => {
+                Err(nobody())
+            }
+        }
+    }
+
+    async fn prove_by_secret(
+        &self,
+        client_id: &str,
+        secret: SecretString,
+        origin: &Origin,
+    ) -> Result<Proven, OAuthError> {
+        let (now, address) = (self.context.now(), address_subject(origin));
+        let id = client_id.parse::<ClientId>().ok();
+        let subject = address.clone();
+        let (attempts, found) = self
+            .store
+            .read(SCOPE, "client_sign_in", move |tx| {
+                let found = id.map(|id| credential::client_anywhere(tx, id)).transpose()?.flatten();
+                Ok((attempts(tx, &subject)?, found))
+            })
+            .await?;
+        let counted = match attempts.admit(ThrottleRule::ADDRESS, now) {
+            Admission::Try(counted) => counted,
+            Admission::Wait { seconds } => return Err(wait(seconds).into()),
+        };
+        match found {
+            Some((tenant, client, proof)) if is_proven(&client, &proof, &secret) => Ok(Proven { tenant, client }),
+            _ => {
+                self.store
+                    .write(SCOPE, "client_sign_in_failed", move |tx| remember(tx, &address, counted, now))
+                    .await?;
+                tracing::warn!(request_id = origin.request_id, "a client did not prove who it is");
+                Err(nobody())
+            }
+        }
+    }
+}
+
+fn is_proven(client: &Client, proof: &ClientProof, secret: &SecretString) -> bool {
+    let known = proof.secret.as_ref().is_some_and(|known| secret::matches(secret, known));
+    known && client.active && client.authentication == ClientAuthentication::ClientSecret
+}
+
+/// By what failed attempts of an address are known.
+pub(super) fn address_subject(origin: &Origin) -> String {
+    format!("address:{}", origin.address.as_deref().unwrap_or("unknown"))
+}
+
+/// What is remembered of failed attempts.
+pub(super) fn attempts(tx: &mut Tx<'_>, subject: &str) -> Result<Attempts> {
+    let known = credential::attempts(tx, subject)?;
+    Ok(known.map_or_else(Attempts::default, |(failures, last_at)| Attempts { failures, last_at: Some(last_at) }))
+}
+
+/// Remembers attempts.
+pub(super) fn remember(tx: &mut Tx<'_>, subject: &str, attempts: Attempts, now: Timestamp) -> Result<()> {
+    credential::set_attempts(tx, subject, attempts.failures, attempts.last_at.unwrap_or(now))
+}
+
+fn wait(seconds: i64) -> Error {
+    Error::new(ErrorCode::RateLimited, format!("too many attempts have failed; try again in {seconds} seconds"))
+        .details(serde_json::json!({ "retryAfterSeconds": seconds }))
+}
+
+/// The same answer for whatever reason.
+pub(super) fn nobody() -> OAuthError {
+    OAuthError::new(OAuthErrorCode::InvalidClient, "the client is unknown, deactivated, or did not prove who it is")
+}
