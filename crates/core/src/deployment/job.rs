@@ -3,12 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Plan, TaskStatus};
-use crate::words::words;
 use crate::{
     Timestamp,
     actor::Actor,
     environment::Strategy,
     id::{EnvironmentId, EvidencePacketId, JobId, PromotionId, ReleaseId, TargetId, TaskId},
+    words::words,
 };
 
 /// The carrying out of a promotion or rollback on all targets.

@@ -1,11 +1,13 @@
 //! Deployment: specs, plans, jobs, tasks and their state machines.
 
+pub mod history;
 pub mod job;
 pub mod job_state;
 pub mod output;
 pub mod plan;
 pub mod plan_view;
 mod ports;
+pub mod rollout;
 pub mod spec;
 pub mod task;
 pub mod task_state;

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::words::words;
 use crate::{
     Digest, Timestamp,
     id::{ArtifactId, JobId, TaskId},
+    words::words,
 };
 
 /// One line of a task's log, secrets masked.

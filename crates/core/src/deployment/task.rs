@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::{PlannedChange, spec::Endpoint};
-use crate::words::words;
 use crate::{
     Digest, Timestamp,
     id::{AgentId, ComponentId, JobId, TargetId, TaskId},
+    words::words,
 };
 
 /// A job's part on one target.

@@ -112,7 +112,9 @@ fn transition(status: TaskStatus, command: TaskCommand) -> Option<TaskStatus> {
         (S::Pending | S::Assigned | S::Running | S::Verifying, C::Fail) => Some(S::Failed),
         (S::Pending | S::Assigned | S::Running | S::Verifying, C::Cancel) => Some(S::Cancelled),
         (S::Pending | S::Assigned | S::Running | S::Verifying, C::Lose) => Some(S::Unknown),
-        (S::Succeeded | S::Failed | S::Cancelled | S::Unknown, C::PutBack) => Some(S::RolledBack),
+        (S::Succeeded, C::PutBack) => Some(S::RolledBack),
+        // It keeps its story; that nothing of it is left is said beside it.
+        (S::Failed | S::Cancelled | S::Unknown, C::PutBack) => Some(status),
         (
             S::Pending
             | S::Assigned
@@ -191,9 +193,9 @@ mod tests {
             ],
         ),
         ("succeeded", &[("put_back", "rolled_back")]),
-        ("failed", &[("put_back", "rolled_back")]),
-        ("cancelled", &[("put_back", "rolled_back")]),
-        ("unknown", &[("put_back", "rolled_back")]),
+        ("failed", &[("put_back", "failed")]),
+        ("cancelled", &[("put_back", "cancelled")]),
+        ("unknown", &[("put_back", "unknown")]),
         ("rolled_back", &[]),
         ("skipped", &[]),
     ];

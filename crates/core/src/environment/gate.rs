@@ -1,7 +1,8 @@
 //! The gates of an environment: which checks a promotion passes at its door.
 
-use crate::words::words;
 use serde::{Deserialize, Serialize};
+
+use crate::words::words;
 
 /// One gate with its configuration, told apart by `type`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]

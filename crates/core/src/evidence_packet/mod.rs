@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::words::words;
 use crate::{
     Digest, Timestamp,
     id::{ComponentId, EnvironmentId, EvidencePacketId, JobId, PromotionId, ReleaseId, StickerId, TargetId},
+    words::words,
 };
 
 /// A signed record.

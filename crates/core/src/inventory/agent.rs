@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::words::words;
 use crate::{
     Timestamp,
     id::{AgentId, TaskId},
     label::Labels,
+    words::words,
 };
 
 /// Our process on or near a target.

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::words::words;
 use crate::{
     Timestamp,
     deployment::spec::Endpoint,
     evidence_packet::VersionSticker,
     id::{AgentId, EnvironmentId, IntegrationId, JobId, ReleaseId, TargetId},
     label::{LabelSelector, Labels},
+    words::words,
 };
 
 /// One place in an environment where containers run.

@@ -37,6 +37,13 @@ pub struct DecisionInputs {
     pub approval: ApprovalFacts,
 }
 
+impl DecisionInputs {
+    /// SHA-256 of their canonical JSON.
+    pub fn hash(&self) -> crate::Result<Digest> {
+        crate::canonical::digest(self)
+    }
+}
+
 /// The promotion's own part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]

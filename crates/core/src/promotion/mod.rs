@@ -16,13 +16,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::words::words;
 use crate::{
     Digest, Timestamp,
     actor::Actor,
     deployment::Plan,
     environment::{GateType, Strategy},
     id::{EnvironmentId, EvidencePacketId, JobId, PromotionId, ReleaseId},
+    words::words,
 };
 
 pub use facts::{
@@ -35,7 +35,7 @@ pub use preview::{ComponentChange, ComponentChangeKind, GatePreview, ResolvedTar
 pub use rules::RulesInForce;
 pub use state::PromotionCommand;
 pub use subject::{SecretVersion, Subject};
-pub use verdict::{Decision, DecisionOutcome, GateResult, GateVerdict};
+pub use verdict::{Decision, DecisionOutcome, DecisionRecord, GateResult, GateVerdict};
 
 /// The request to bring a release into an environment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]

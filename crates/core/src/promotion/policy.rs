@@ -3,12 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::{ComponentChange, GateResult};
-use crate::words::words;
 use crate::{
     Digest, Timestamp,
     actor::Actor,
     id::{ApprovalId, ApprovalPolicyId, ClientId, EnvironmentId, PromotionId, ReleaseId, UserId},
     label::LabelSelector,
+    words::words,
 };
 
 /// Who must approve what.

@@ -136,7 +136,7 @@ fn nothing_else_changes_it() {
         ("the name of a rule", |world| world.rules.policies[0].rules[0].name = "new".to_owned()),
         ("where a value comes from", |world| world.variables = vec![values("info", ValueSource::PromotionVariables)]),
         ("a target that went offline", |world| {
-            world.plan.targets[0].skip = Some(crate::deployment::SkipReason::Offline)
+            world.plan.targets[0].skip = Some(crate::deployment::SkipReason::Offline);
         }),
         ("a target's name", |world| world.plan.targets[0].name = "renamed".to_owned()),
         ("the order of targets", |world| world.plan.targets.reverse()),

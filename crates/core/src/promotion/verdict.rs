@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::words::words;
-use crate::{Timestamp, environment::GateType};
+use super::DecisionInputs;
+use crate::{Digest, Timestamp, environment::GateType, words::words};
 
 /// What one gate says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
@@ -86,4 +86,33 @@ pub struct Decision {
     /// When the earliest gate that does not pass may change by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<Timestamp>,
+}
+
+/// A decision as `GET /promotions/{id}/decision` answers it, with all that it was made from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DecisionRecord {
+    /// What follows.
+    pub outcome: DecisionOutcome,
+    /// For which instant it was made.
+    pub evaluated_at: Timestamp,
+    /// Each gate in order.
+    pub gates: Vec<GateResult>,
+    /// The version of the code that decides.
+    pub engine_version: u32,
+    /// What it was made from.
+    pub inputs: DecisionInputs,
+    /// SHA-256 of the canonical JSON of the inputs.
+    pub inputs_hash: Digest,
+    /// The evaluations before it whose verdicts were others, oldest first.
+    pub history: Vec<Decision>,
+}
+
+impl DecisionRecord {
+    /// The record of `decision`, made from `inputs`.
+    pub fn new(decision: Decision, inputs: DecisionInputs, history: Vec<Decision>) -> crate::Result<Self> {
+        let inputs_hash = inputs.hash()?;
+        let Decision { outcome, evaluated_at, gates, engine_version, retry_at: _ } = decision;
+        Ok(Self { outcome, evaluated_at, gates, engine_version, inputs, inputs_hash, history })
+    }
 }
