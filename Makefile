@@ -23,6 +23,7 @@ parts:
 
 test: parts
 	$(CARGO) xtask databases
+	@if git grep -qE '^ *//[/!] *```' -- 'crates/*.rs'; then set -x; $(CARGO) test --locked --workspace --doc --quiet; fi
 	$(CARGO) nextest run --locked --workspace --profile $(PROFILE) $(ARGS)
 
 check:

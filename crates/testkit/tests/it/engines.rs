@@ -52,6 +52,24 @@ async fn podman_runs_a_container_by_digest() {
 }
 
 #[tokio::test]
+async fn docker_runs_the_health_check_of_an_image() {
+    let network = TestNetwork::new().unwrap();
+    let registry = Registry::start_with(RegistryOptions { address: network.gateway(), ..Default::default() }).unwrap();
+    let image = Image::busybox().unwrap().command(&["/bin/sleep", "1000"]).health_check(&["/bin/test", "-f", "/fit"]);
+    let pushed = image.push(&registry, "test/patient", "1").await.unwrap();
+    let host = ContainerHost::docker(&network).unwrap();
+    let reference = format!("{}/test/patient@{}", registry.host(), pushed.digest);
+    host.cli(&["run", "--detach", "--name", "patient", &reference]).unwrap();
+    let health = || host.cli(&["inspect", "--format={{.State.Health.Status}}", "patient"]).unwrap();
+    eventually("the container is unhealthy", PATIENCE, || health() == "unhealthy").unwrap();
+    host.cli(&["exec", "patient", "/bin/touch", "/fit"]).unwrap();
+    eventually("the container is healthy", PATIENCE, || health() == "healthy").unwrap();
+    // What the engine calls the image is the digest of its config.
+    let id = host.cli(&["inspect", "--format={{.Image}}", "patient"]).unwrap();
+    assert_eq!(id, pushed.platforms[0].config.to_string());
+}
+
+#[tokio::test]
 async fn two_hosts_of_a_network_have_nothing_in_common_and_a_cable_each() {
     let network = TestNetwork::new().unwrap();
     let (_registry, reference) = greeter(&network).await;
