@@ -3,6 +3,7 @@
 //! A mutation goes through [`mutation`]: the change, its audit event, its events and the answer under its
 //! Idempotency-Key are one transaction.
 
+pub mod agent;
 pub mod caller;
 pub mod component;
 pub mod environment;
@@ -48,6 +49,8 @@ pub struct App {
     pub signing: signing::Signing,
     /// What the operator set.
     pub settings: Settings,
+    /// What agents told last.
+    pub heartbeats: agent::Heartbeats,
     /// Names this process among replicas.
     pub replica: String,
     /// What talks to registries.
@@ -67,7 +70,7 @@ impl App {
             signing: signing::Signing::default(),
             store,
             context,
-            settings,
+            settings, heartbeats: agent::Heartbeats::default(),
             registries,
             authority: OnceLock::new(),
         }

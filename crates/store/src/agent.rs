@@ -134,16 +134,24 @@ pub fn remove_beat(tx: &mut Tx<'_>, agent: AgentId) -> Result<()> {
     tx.execute("DELETE FROM agent_beat WHERE tenant_id = $1 AND agent_id = $2", params![tenant, agent]).map(drop)
 }
 
-/// The status of each living agent of the tenant, as stored.
-pub fn statuses(tx: &mut Tx<'_>) -> Result<BTreeMap<AgentId, AgentStatus>> {
+/// The stored status of those of these agents that are not removed.
+pub fn statuses(tx: &mut Tx<'_>, agents: &[AgentId]) -> Result<BTreeMap<AgentId, AgentStatus>> {
     let tenant = tx.tenant()?;
-    let rows = tx.query("SELECT id, status FROM agent WHERE tenant_id = $1 AND deleted_at IS NULL", params![tenant])?;
-    rows.into_iter()
-        .map(|row| {
+    let mut found = BTreeMap::new();
+    for chunk in agents.chunks(ROWS) {
+        let places: Vec<String> = (0..chunk.len()).map(|index| format!("${}", index + 2)).collect();
+        let mut values = vec![tenant.into_value()];
+        values.extend(chunk.iter().map(|agent| agent.into_value()));
+        let sql = format!(
+            "SELECT id, status FROM agent WHERE tenant_id = $1 AND deleted_at IS NULL AND id IN ({})",
+            places.join(", ")
+        );
+        for row in tx.query(&sql, &values)? {
             let mut row = row.reader();
-            Ok((row.next()?, row.next::<String>()?.parse()?))
-        })
-        .collect()
+            found.insert(row.next()?, row.next::<String>()?.parse()?);
+        }
+    }
+    Ok(found)
 }
 
 /// Writes an agent's new status. No person changed it, so the revision stays. `false` when somebody changed
@@ -180,8 +188,8 @@ pub fn last_beat(tx: &mut Tx<'_>, agent: AgentId) -> Result<Option<Timestamp>> {
 pub fn free_name(tx: &mut Tx<'_>, wanted: &str) -> Result<String> {
     let tenant = tx.tenant()?;
     let rows = tx.query(
-        "SELECT name FROM agent WHERE tenant_id = $1 AND deleted_at IS NULL AND name >= $2",
-        params![tenant, wanted],
+        "SELECT name FROM agent WHERE tenant_id = $1 AND deleted_at IS NULL AND name >= $2 AND name < $3",
+        params![tenant, wanted, format!("{wanted}\u{10ffff}")],
     )?;
     let taken = rows.into_iter().map(crate::Row::first).collect::<Result<std::collections::BTreeSet<String>>>()?;
     let mut name = wanted.to_owned();

@@ -1,6 +1,7 @@
 //! Background tasks: each runs at a wake-up and on a timer, one step at a time, and may run on any
 //! replica: what only one may do at a time is held by lease or claim.
 
+pub mod agents;
 pub mod sequencer;
 
 use std::{future::Future, sync::Arc, time::Duration};

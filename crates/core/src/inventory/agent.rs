@@ -91,6 +91,36 @@ words!(AgentStatus, "status of an agent", {
     Disabled = "disabled",
 });
 
+/// Missing beats after which an agent counts as degraded.
+pub const DEGRADED_BEATS: i64 = 3;
+/// Missing beats after which an agent counts as offline.
+pub const OFFLINE_BEATS: i64 = 6;
+
+impl AgentStatus {
+    /// The status of an agent that has been silent for so long, when a beat is due every `beat_seconds`.
+    #[must_use]
+    pub const fn after_silence(self, silent_seconds: i64, beat_seconds: u32) -> Self {
+        let beat = beat_seconds as i64;
+        match self {
+            Self::Disabled => Self::Disabled,
+            Self::Offline => Self::Offline,
+            Self::Online | Self::Degraded if silent_seconds >= OFFLINE_BEATS * beat => Self::Offline,
+            Self::Online | Self::Degraded if silent_seconds >= DEGRADED_BEATS * beat => Self::Degraded,
+            Self::Online => Self::Online,
+            Self::Degraded => Self::Degraded,
+        }
+    }
+
+    /// The status of an agent that was just heard and finds itself so.
+    #[must_use]
+    pub const fn after_beat(self, finds_itself: Self) -> Self {
+        match self {
+            Self::Disabled => Self::Disabled,
+            Self::Online | Self::Degraded | Self::Offline => finds_itself,
+        }
+    }
+}
+
 /// The means of an agent's host, in the shape in which agents tell them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", default)]
@@ -110,4 +140,34 @@ pub struct AgentResources {
     /// The agent's clock minus the server's, when it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clock_skew_ms: Option<i64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::AgentStatus::{self, Degraded, Disabled, Offline, Online};
+
+    #[test]
+    fn three_missing_beats_degrade_and_six_are_offline() {
+        let cases = [
+            (Online, 29, Online),
+            (Online, 30, Degraded),
+            (Online, 60, Offline),
+            (Degraded, 0, Degraded),
+            (Degraded, 59, Degraded),
+            (Degraded, 60, Offline),
+            (Offline, 0, Offline),
+            (Disabled, 1000, Disabled),
+        ];
+        for (status, silent, expected) in cases {
+            assert_eq!(status.after_silence(silent, 10), expected, "{status} after {silent} s");
+        }
+    }
+
+    #[test]
+    fn a_beat_brings_all_but_a_disabled_agent_back() {
+        for status in AgentStatus::ALL {
+            let expected = if *status == Disabled { Disabled } else { Online };
+            assert_eq!(status.after_beat(Online), expected);
+        }
+    }
 }

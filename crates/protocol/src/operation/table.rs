@@ -70,12 +70,12 @@ operations! {
     TargetHealthCheck "target_health_check", Post "/targets/{id}/health-check", TargetWrite, Mutation, Reserved, Standard, Contract, NotYet;
     TargetSticker "target_sticker", Get "/targets/{id}/sticker", TargetRead, Read, None, Standard, Contract, NotYet;
     TargetDrift "target_drift", Get "/targets/{id}/drift", TargetRead, Read, None, Standard, Contract, NotYet;
-    AgentRegister "agent_register", Post "/agents/register", AgentRegister, Mutation, InTransaction, Standard, Contract, NotYet;
-    AgentList "agent_list", Get "/agents", AgentRead, Read, None, Standard, Contract, NotYet;
-    AgentGet "agent_get", Get "/agents/{id}", AgentRead, Read, None, Standard, Contract, NotYet;
-    AgentUpdate "agent_update", Put "/agents/{id}", AgentWrite, Mutation, None, Standard, Contract, NotYet;
-    AgentDelete "agent_delete", Delete "/agents/{id}", AgentWrite, Mutation, None, Standard, Contract, NotYet;
-    AgentHeartbeat "agent_heartbeat", Post "/agents/{id}/heartbeat", AgentSession, Telemetry, None, Agent, Contract, NotYet;
+    AgentRegister "agent_register", Post "/agents/register", AgentRegister, Mutation, InTransaction, Standard, Contract, Built;
+    AgentList "agent_list", Get "/agents", AgentRead, Read, None, Standard, Contract, Built;
+    AgentGet "agent_get", Get "/agents/{id}", AgentRead, Read, None, Standard, Contract, Built;
+    AgentUpdate "agent_update", Put "/agents/{id}", AgentWrite, Mutation, None, Standard, Contract, Built;
+    AgentDelete "agent_delete", Delete "/agents/{id}", AgentWrite, Mutation, None, Standard, Contract, Built;
+    AgentHeartbeat "agent_heartbeat", Post "/agents/{id}/heartbeat", AgentSession, Telemetry, None, Agent, Contract, Built;
     ComponentCreate "component_create", Post "/components", ComponentWrite, Mutation, InTransaction, Standard, Contract, Built;
     ComponentList "component_list", Get "/components", ComponentRead, Read, None, Standard, Contract, Built;
     ComponentGet "component_get", Get "/components/{id}", ComponentRead, Read, None, Standard, Contract, Built;

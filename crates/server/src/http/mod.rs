@@ -1,5 +1,6 @@
 //! HTTP: the only room that knows axum.
 
+mod agent;
 pub(crate) mod answer;
 pub(crate) mod call;
 mod component;

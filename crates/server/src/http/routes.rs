@@ -3,7 +3,7 @@
 
 use plimsoll_core::Result;
 
-use super::{component, environment, freeze_window, integration, route::Route, target};
+use super::{agent, component, environment, freeze_window, integration, route::Route, target};
 
 /// Every route.
 pub(crate) fn all() -> Result<Vec<Route>> {
@@ -13,5 +13,6 @@ pub(crate) fn all() -> Result<Vec<Route>> {
     routes.extend(environment::routes()?);
     routes.extend(freeze_window::routes()?);
     routes.extend(target::routes()?);
+    routes.extend(agent::routes()?);
     Ok(routes)
 }

@@ -1,0 +1,16 @@
+//! Writes heartbeats, and marks agents that are silent. Run it every 5 s: a beat is then written at most
+//! 15 s after it came, before its agent could count as silent.
+
+use std::sync::Arc;
+
+use plimsoll_core::Result;
+
+use super::Progress;
+use crate::App;
+
+/// One step.
+pub async fn step(app: Arc<App>) -> Result<Progress> {
+    app.flush_heartbeats().await?;
+    app.mark_silent_agents().await?;
+    Ok(Progress::Idle)
+}
