@@ -70,7 +70,8 @@ impl App {
             signing: signing::Signing::default(),
             store,
             context,
-            settings, heartbeats: agent::Heartbeats::default(),
+            settings,
+            heartbeats: agent::Heartbeats::default(),
             registries,
             authority: OnceLock::new(),
         }

@@ -24,10 +24,7 @@ use plimsoll_store::{
     resource,
 };
 
-use crate::{
-    App, Caller, Change, Notes, Reply,
-    mutation::Outcome,
-};
+use crate::{App, Caller, Change, Notes, Reply, mutation::Outcome};
 
 /// The longest name, in characters.
 const NAME: usize = 63;

@@ -149,9 +149,9 @@ fn shown(tx: &mut Tx<'_>, agent: Agent) -> Result<Agent> {
     let join: JoinState = serde_json::from_str(&identity.join_state)
         .map_err(|cause| Error::internal_defect(format!("a stored join state does not fit: {cause}")))?;
     agent.locked_reason = match join {
-        JoinState::Locked { since, .. } => {
-            Some(format!("since {since} two hosts have used this agent's key: remove the agent and enrol the host anew"))
-        }
+        JoinState::Locked { since, .. } => Some(format!(
+            "since {since} two hosts have used this agent's key: remove the agent and enrol the host anew"
+        )),
         JoinState::Enrolled | JoinState::Joined { .. } => None,
     };
     Ok(agent)
