@@ -11,6 +11,8 @@ pub use super::recurrence::MAX_RULE;
 
 /// The longest occurrence: 31 days.
 pub const MAX_DURATION_MINUTES: u32 = 31 * 24 * 60;
+/// More than any clock was ever changed by: a day, where the date line moved.
+const CLOCK_CHANGE_MINUTES: i64 = 2 * 24 * 60;
 /// How many occurrences to come a window shows.
 pub const SHOWN: usize = 5;
 
@@ -110,7 +112,9 @@ impl Schedule {
 impl Recurring {
     fn around(&self, at: Timestamp, count: usize) -> Result<Sighting> {
         let mut seen = Sighting::default();
-        for beginning in self.rule.beginnings(&self.zone) {
+        // What began more than its own length and the largest change of a clock ago is over.
+        let from = self.zone.wall(at).plus_minutes(-self.minutes - CLOCK_CHANGE_MINUTES);
+        for beginning in self.rule.beginnings(&self.zone, from) {
             let (wall, starts_at) = beginning?;
             if starts_at > at && seen.next.len() >= count {
                 break;

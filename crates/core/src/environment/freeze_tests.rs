@@ -119,3 +119,13 @@ fn contradictions_name_the_field() {
     let zone = Schedule::new(start, later, None, None, "Moon/Base").unwrap_err();
     assert_eq!(zone.validation()[0].field, "timezone");
 }
+
+#[test]
+fn what_began_long_ago_is_still_counted() {
+    let old = recurring("2001-01-01T22:00:00+01:00", "FREQ=DAILY", 480, "Europe/Berlin");
+    assert!(old.active(at("2026-03-29T01:30:00Z")).unwrap().is_some());
+    let month = recurring("2001-01-01T00:00:00Z", "FREQ=MONTHLY;BYMONTHDAY=1", MAX_DURATION_MINUTES, "Pacific/Apia");
+    assert!(month.active(at("2011-12-31T12:00:00Z")).unwrap().is_some(), "over the day that Samoa left out");
+    let ended = recurring("2001-01-01T00:00:00Z", "FREQ=DAILY;UNTIL=20020101", 60, "UTC");
+    assert!(ended.around(at("2026-01-01T00:10:00Z"), 3).unwrap() == Sighting::default());
+}

@@ -46,19 +46,25 @@ impl Rule {
         }
     }
 
-    /// Every beginning on the wall clock, oldest first. Ends with an error after [`MAX_STEPS`].
-    pub(super) fn beginnings<'a>(&'a self, zone: &'a Zone) -> impl Iterator<Item = Result<(Wall, Timestamp)>> + 'a {
+    /// The beginnings that a clock shows at `from` or later, oldest first. Ends with an error after
+    /// [`MAX_STEPS`], those before `from` counted.
+    pub(super) fn beginnings<'a>(
+        &'a self,
+        zone: &'a Zone,
+        from: Wall,
+    ) -> impl Iterator<Item = Result<(Wall, Timestamp)>> + 'a {
         self.set
             .into_iter()
             .map(|at| Wall::from_seconds(at.timestamp()))
-            .map_while(move |wall| zone.begins(wall).map(|at| (wall, at)))
-            .take_while(move |(wall, at)| match self.until {
+            .enumerate()
+            .skip_while(move |(step, wall)| *wall < from && *step < MAX_STEPS)
+            .map_while(move |(step, wall)| zone.begins(wall).map(|at| (step, wall, at)))
+            .take_while(move |(_, wall, at)| match self.until {
                 Until::Never => true,
                 Until::Instant(last) => *at <= last,
                 Until::Wall(last) => *wall <= last,
             })
-            .enumerate()
-            .map(|(step, one)| if step < MAX_STEPS { Ok(one) } else { Err(too_many()) })
+            .map(|(step, wall, at)| if step < MAX_STEPS { Ok((wall, at)) } else { Err(too_many()) })
     }
 }
 
@@ -140,7 +146,7 @@ mod tests {
     fn starts(text: &str, count: usize) -> Vec<String> {
         let zone = Zone::named("Europe/Berlin").unwrap();
         let rule = Rule::parse(text, first()).unwrap();
-        rule.beginnings(&zone).take(count).map(|one| one.unwrap().0.basic_format()).collect()
+        rule.beginnings(&zone, first()).take(count).map(|one| one.unwrap().0.basic_format()).collect()
     }
 
     #[test]
@@ -196,7 +202,7 @@ mod tests {
     fn expansion_is_bounded() {
         let zone = Zone::named("UTC").unwrap();
         let rule = Rule::parse("FREQ=DAILY", first()).unwrap();
-        assert!(rule.beginnings(&zone).find(Result::is_err).is_some());
+        assert!(rule.beginnings(&zone, first()).find(Result::is_err).is_some());
     }
 
     proptest! {
@@ -216,7 +222,7 @@ mod tests {
         ) {
             let zone = Zone::named("Europe/Berlin").unwrap();
             if let Ok(rule) = Rule::parse(&format!("FREQ={freq};INTERVAL={interval};{part}={value}"), first()) {
-                let some: Vec<_> = rule.beginnings(&zone).take(20).collect::<Result<_>>().unwrap();
+                let some: Vec<_> = rule.beginnings(&zone, first()).take(20).collect::<Result<_>>().unwrap();
                 prop_assert!(some.windows(2).all(|pair| pair[0] < pair[1]), "ascending");
             }
         }
