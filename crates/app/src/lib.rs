@@ -4,9 +4,12 @@
 //! Idempotency-Key are one transaction.
 
 pub mod agent;
+pub mod agent_session;
 pub mod caller;
 pub mod component;
 pub mod environment;
+pub mod deployment;
+pub mod evidence;
 pub mod failpoint;
 pub mod freeze_window;
 pub mod identity;

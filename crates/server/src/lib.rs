@@ -5,6 +5,9 @@ pub mod config;
 mod data_directory;
 mod health;
 mod http;
+mod lifecycle;
 mod listener;
 mod oauth;
 mod state;
+
+pub use lifecycle::{Running, start};

@@ -16,6 +16,7 @@ pub mod environment;
 pub mod event;
 pub mod evidence_key;
 pub mod freeze_window;
+pub mod evidence_packet;
 pub mod idempotency;
 pub mod identity;
 pub mod integration;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use plimsoll_core::{Error, ErrorCode, Result, Timestamp, id::TenantId, inventory::Target};
+use plimsoll_core::{Error, ErrorCode, Result, id::TenantId, inventory::Target};
 use plimsoll_protocol::agent::{
     ServerFrame,
     observe::{ObserveKind, ObserveReport, TargetObservation},
@@ -82,10 +82,4 @@ impl App {
         })
         .await
     }
-}
-
-/// Seconds since an observation.
-#[must_use]
-pub fn age_seconds(at: Timestamp, now: Timestamp) -> i64 {
-    now.seconds_since(at).max(0)
 }

@@ -1,11 +1,7 @@
 //! Secrets for a task in hand, given to the agent that holds it, audited, never stored by it.
 
-use plimsoll_core::{
-    Error, Result,
-    deployment::Task,
-    environment::Environment,
-    id::{EnvironmentId, IntegrationId},
-};
+use plimsoll_authority::secret::ExposeSecret as _;
+use plimsoll_core::{Error, Result, deployment::Task, id::IntegrationId};
 use plimsoll_protocol::agent::{
     ServerFrame,
     secret::{SecretAnswer, SecretRef, SecretRequest, SecretValue},
@@ -58,7 +54,10 @@ impl App {
                     .flat_map(|spec| &spec.components)
                     .any(|one| one.runtime.secrets.iter().any(|secret| secret.name == *name));
                 match (named, specs().next()) {
-                    (true, Some(spec)) => self.environment_secret(agent, spec.environment_id, name).await,
+                    (true, Some(spec)) => self
+                        .environment_secret_value(agent.principal.tenant, spec.environment_id, task.target_id, name)
+                        .await
+                        .map(|value| SecretAnswer::Text { value: value.expose_secret().to_owned() }),
                     _ => Err(not_named()),
                 }
             }
@@ -75,21 +74,8 @@ impl App {
     async fn registry_secret(&self, agent: &AgentCaller, id: IntegrationId) -> Result<SecretAnswer> {
         let credentials = self.registry_credentials(agent.principal.tenant, id).await?;
         Ok(match credentials {
-            Some((username, password)) => SecretAnswer::Basic {
-                username,
-                password: plimsoll_authority::secret::ExposeSecret::expose_secret(&password).to_owned(),
-            },
+            Some(known) => SecretAnswer::Basic { username: known.username, password: known.password.expose_secret().to_owned() },
             None => SecretAnswer::Unavailable { reason: "the registry is used without credentials".into() },
-        })
-    }
-
-    async fn environment_secret(&self, agent: &AgentCaller, id: EnvironmentId, name: &str) -> Result<SecretAnswer> {
-        let scope = agent.scope();
-        let environment: Environment =
-            self.store.read(scope, "environment_secret", move |tx| resource::get(tx, id)).await?;
-        let value = self.environment_secret_value(agent.principal.tenant, &environment, name).await?;
-        Ok(SecretAnswer::Text {
-            value: plimsoll_authority::secret::ExposeSecret::expose_secret(&value).to_owned(),
         })
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod advance;
 pub mod create;
+mod ended;
 pub mod offer;
 pub mod read;
 pub mod reconcile;

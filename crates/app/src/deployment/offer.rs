@@ -111,7 +111,12 @@ impl App {
         let text = serde_json::to_string(&order)
             .map_err(|cause| Error::internal_defect(format!("an order is not JSON: {cause}")))?;
         let signed = signer.sign_payload(ORDER_PAYLOAD_TYPE, text.as_bytes())?;
-        let signature = signed.signature().to_owned();
+        let signature = signed
+            .signatures
+            .into_iter()
+            .next()
+            .map(|one| one.sig)
+            .ok_or_else(|| Error::internal_defect("an order was signed without a signature"))?;
         Ok(KeptOrder { task: task.id, epoch: task.epoch, text, signature, key_id: signer.key_id().to_owned() })
     }
 }

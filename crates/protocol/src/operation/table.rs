@@ -123,11 +123,11 @@ operations! {
     ApprovalPolicyCreate "approval_policy_create", Post "/approval-policies", GovernanceChange, Mutation, InTransaction, Standard, Contract, NotYet;
     ApprovalPolicyList "approval_policy_list", Get "/approval-policies", PolicyRead, Read, None, Standard, Contract, NotYet;
     MyPendingApprovals "my_pending_approvals", Get "/my/pending-approvals", SelfRead, Read, None, Standard, Contract, NotYet;
-    DeploymentJobList "deployment_job_list", Get "/deployment-jobs", DeploymentRead, Read, None, Standard, Contract, NotYet;
-    DeploymentJobGet "deployment_job_get", Get "/deployment-jobs/{id}", DeploymentRead, Read, None, Standard, Contract, NotYet;
-    DeploymentJobTasks "deployment_job_tasks", Get "/deployment-jobs/{id}/tasks", DeploymentRead, Read, None, Standard, Contract, NotYet;
-    DeploymentJobTask "deployment_job_task", Get "/deployment-jobs/{id}/tasks/{taskId}", DeploymentRead, Read, None, Standard, Contract, NotYet;
-    DeploymentJobTaskLogs "deployment_job_task_logs", Get "/deployment-jobs/{id}/tasks/{taskId}/logs", DeploymentRead, Read, None, Standard, Contract, NotYet;
+    DeploymentJobList "deployment_job_list", Get "/deployment-jobs", DeploymentRead, Read, None, Standard, Contract, Built;
+    DeploymentJobGet "deployment_job_get", Get "/deployment-jobs/{id}", DeploymentRead, Read, None, Standard, Contract, Built;
+    DeploymentJobTasks "deployment_job_tasks", Get "/deployment-jobs/{id}/tasks", DeploymentRead, Read, None, Standard, Contract, Built;
+    DeploymentJobTask "deployment_job_task", Get "/deployment-jobs/{id}/tasks/{taskId}", DeploymentRead, Read, None, Standard, Contract, Built;
+    DeploymentJobTaskLogs "deployment_job_task_logs", Get "/deployment-jobs/{id}/tasks/{taskId}/logs", DeploymentRead, Read, None, Standard, Contract, Built;
     DeploymentJobArtifacts "deployment_job_artifacts", Get "/deployment-jobs/{id}/artifacts", DeploymentRead, Read, None, Standard, Contract, NotYet;
     DeploymentJobArtifact "deployment_job_artifact", Get "/deployment-jobs/{id}/artifacts/{artifactId}", DeploymentRead, Read, None, Standard, Contract, NotYet;
     RollbackCreate "rollback_create", Post "/rollbacks", RollbackCreate, Mutation, Reserved, Standard, Contract, NotYet;
@@ -142,9 +142,9 @@ operations! {
     AbReleaseTraffic "ab_release_traffic", Get "/ab-releases/{id}/traffic", ProgressiveRead, Read, None, Standard, Contract, NotYet;
     AbReleaseHealth "ab_release_health", Get "/ab-releases/{id}/health", ProgressiveRead, Read, None, Standard, Contract, NotYet;
     RolloutStrategyList "rollout_strategy_list", Get "/rollout-strategies", ProgressiveRead, Read, None, Standard, Contract, NotYet;
-    EvidencePacketList "evidence_packet_list", Get "/evidence-packets", EvidenceRead, Read, None, Standard, Contract, NotYet;
-    EvidencePacketGet "evidence_packet_get", Get "/evidence-packets/{id}", EvidenceRead, Read, None, Standard, Contract, NotYet;
-    EvidencePacketDownload "evidence_packet_download", Get "/evidence-packets/{id}/download", EvidenceRead, Read, None, Standard, Contract, NotYet;
+    EvidencePacketList "evidence_packet_list", Get "/evidence-packets", EvidenceRead, Read, None, Standard, Contract, Built;
+    EvidencePacketGet "evidence_packet_get", Get "/evidence-packets/{id}", EvidenceRead, Read, None, Standard, Contract, Built;
+    EvidencePacketDownload "evidence_packet_download", Get "/evidence-packets/{id}/download", EvidenceRead, Read, None, Standard, Contract, Built;
     AuditReportCreate "audit_report_create", Post "/audit-reports", ReportCreate, Mutation, InTransaction, Standard, Contract, NotYet;
     AuditReportGet "audit_report_get", Get "/audit-reports/{id}", ReportRead, Read, None, Standard, Contract, NotYet;
     AuditReportDownload "audit_report_download", Get "/audit-reports/{id}/download", ReportRead, Read, None, Standard, Contract, NotYet;
@@ -160,7 +160,7 @@ operations! {
     PluginInstanceUpdate "plugin_instance_update", Put "/plugin-instances/{id}", PluginWrite, Mutation, None, Standard, Contract, NotYet;
     PluginInstanceDelete "plugin_instance_delete", Delete "/plugin-instances/{id}", PluginWrite, Mutation, None, Standard, Contract, NotYet;
     WorkflowRunStream "workflow_run_stream", WebSocket "/workflow-runs/{id}/stream", WorkflowRead, Read, None, Standard, Contract, NotYet;
-    DeploymentJobStream "deployment_job_stream", WebSocket "/deployment-jobs/{id}/stream", DeploymentRead, Read, None, Standard, Contract, NotYet;
+    DeploymentJobStream "deployment_job_stream", WebSocket "/deployment-jobs/{id}/stream", DeploymentRead, Read, None, Standard, Contract, Built;
     AgentTaskStream "agent_task_stream", WebSocket "/agents/{id}/task-stream", AgentSession, Read, None, Agent, Contract, NotYet;
     DashboardStream "dashboard_stream", WebSocket "/dashboard/stream", DashboardRead, Read, None, Standard, Contract, NotYet;
     TenantCreate "tenant_create", Post "/tenants", TenantCreate, Mutation, InTransaction, Standard, Addition, NotYet;

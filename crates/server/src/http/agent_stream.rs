@@ -33,7 +33,6 @@ pub(crate) async fn open(mut call: Call) -> Result<Answer> {
         return Err(Error::not_found(id));
     }
     let agent = AgentCaller::new(principal.clone());
-    call.server.app.agent_connected(&agent).await?;
     let upgrade = stream::upgrade(&mut call)?;
     let session = Session {
         expires_at: call.caller.now.plus_seconds(plimsoll_authority::token::ACCESS_TOKEN_SECONDS),

@@ -16,8 +16,6 @@ use super::status;
 pub(crate) enum Answer {
     /// JSON data in the envelope.
     Data { status: StatusCode, data: Vec<u8>, headers: Vec<(HeaderName, String)>, pagination: Option<Pagination> },
-    /// No body.
-    Empty,
     /// Something that is not in the envelope: a download, a stream's upgrade.
     Raw(Box<Response>),
 }
@@ -101,7 +99,6 @@ struct Enveloped<'a> {
 pub(crate) fn envelop(answer: Answer, request_id: &str, now: Timestamp) -> Result<Response> {
     match answer {
         Answer::Raw(response) => Ok(*response),
-        Answer::Empty => respond(StatusCode::NO_CONTENT, Vec::new(), Vec::new()),
         Answer::Data { status: StatusCode::NO_CONTENT, headers, .. } => {
             respond(StatusCode::NO_CONTENT, Vec::new(), headers)
         }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use plimsoll_app::{Caller, replace::Replace};
 use plimsoll_core::{Error, ErrorCode, Result, ValidationError, id::TypedId};
 use plimsoll_store::resource::{ListQuery, Page, Resource};
@@ -25,13 +24,8 @@ pub(crate) struct Call {
     pub(crate) body: Value,
     /// Read-only fields that a PUT sent along.
     pub(crate) read_only: Map<String, Value>,
-    /// The body's bytes.
-    #[expect(dead_code, reason = "hooks verify signatures over them")]
-    pub(crate) raw: Bytes,
     /// For streams: the connection to upgrade.
     pub(crate) upgrade: Option<axum::extract::ws::WebSocketUpgrade>,
-    /// The `Range` header.
-    pub(crate) range: Option<String>,
 }
 
 impl Call {

@@ -1,9 +1,14 @@
 //! Deployment jobs, their tasks and logs.
 
-use plimsoll_core::{Result, deployment::DeploymentJob, id::JobId};
+use plimsoll_core::{
+    Result,
+    deployment::{DeploymentJob, LogLine, Task},
+    id::JobId,
+};
+use plimsoll_protocol::operation::OperationId as Op;
 use plimsoll_store::{deployment::TaskRow, resource::Resource as _};
 
-use super::{answer::Answer, call::Call, job_stream};
+use super::{answer::Answer, call::Call, job_stream, route::Route};
 
 /// Log lines of one answer.
 const LINES: usize = 1000;
@@ -38,4 +43,16 @@ pub(crate) async fn task_logs(call: Call) -> Result<Answer> {
 
 pub(crate) async fn stream(call: Call) -> Result<Answer> {
     job_stream::open(call).await
+}
+
+/// The operations of this file.
+pub(crate) fn routes() -> Vec<Route> {
+    vec![
+        Route::new(Op::DeploymentJobList, list).pages::<DeploymentJob>(),
+        Route::new(Op::DeploymentJobGet, get).answers::<DeploymentJob>(),
+        Route::new(Op::DeploymentJobTasks, tasks).pages::<Task>(),
+        Route::new(Op::DeploymentJobTask, task).answers::<Task>(),
+        Route::new(Op::DeploymentJobTaskLogs, task_logs).lists::<LogLine>(),
+        Route::new(Op::DeploymentJobStream, stream).raw("application/json"),
+    ]
 }

@@ -3,7 +3,12 @@
 mod agent;
 pub(crate) mod answer;
 pub(crate) mod call;
+mod agent_stream;
 mod component;
+mod deployment_job;
+mod evidence_packet;
+mod job_stream;
+mod stream;
 mod environment;
 mod freeze_window;
 mod integration;

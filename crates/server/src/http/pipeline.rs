@@ -140,7 +140,6 @@ async fn serve(
     let raw = read(body).await?;
     caller.idempotency = idempotency(route, &parts.headers, parts.uri.path(), &caller.principal, &raw)?;
     let (body, read_only) = check_body(route, &parts.headers, &raw)?;
-    let range = parts.headers.get(header::RANGE).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let upgrade = if route.operation.method == Method::WebSocket {
         let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &()).await;
         Some(upgrade.map_err(|_| {
@@ -149,7 +148,7 @@ async fn serve(
     } else {
         None
     };
-    let call = Call { server: Arc::clone(server), caller, path, query, body, read_only, raw, upgrade, range };
+    let call = Call { server: Arc::clone(server), caller, path, query, body, read_only, upgrade };
     (route.handler)(call).await
 }
 

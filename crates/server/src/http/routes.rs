@@ -3,7 +3,9 @@
 
 use plimsoll_core::Result;
 
-use super::{agent, component, environment, freeze_window, integration, route::Route, target};
+use super::{
+    agent, component, deployment_job, environment, evidence_packet, freeze_window, integration, route::Route, target,
+};
 
 /// Every route.
 pub(crate) fn all() -> Result<Vec<Route>> {
@@ -14,5 +16,7 @@ pub(crate) fn all() -> Result<Vec<Route>> {
     routes.extend(freeze_window::routes()?);
     routes.extend(target::routes()?);
     routes.extend(agent::routes()?);
+    routes.extend(deployment_job::routes());
+    routes.extend(evidence_packet::routes());
     Ok(routes)
 }

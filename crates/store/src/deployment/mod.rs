@@ -172,3 +172,20 @@ pub fn newer_task(tx: &mut Tx<'_>, target: plimsoll_core::id::TargetId, row: &Ta
     )?;
     Ok(found.is_some())
 }
+
+/// Notes how a cancel ends: with what was changed put back, or left.
+pub fn set_cancel(tx: &mut Tx<'_>, job: JobId, puts_back: bool) -> Result<()> {
+    let tenant = tx.tenant()?;
+    tx.execute(
+        "UPDATE deployment_job SET cancel_puts_back = $3 WHERE tenant_id = $1 AND id = $2",
+        params![tenant, job, puts_back],
+    )
+    .map(drop)
+}
+
+/// Whether a cancel of the job puts back what was changed.
+pub fn cancel_puts_back(tx: &mut Tx<'_>, job: JobId) -> Result<bool> {
+    let tenant = tx.tenant()?;
+    tx.query_one("SELECT cancel_puts_back FROM deployment_job WHERE tenant_id = $1 AND id = $2", params![tenant, job])?
+        .first()
+}

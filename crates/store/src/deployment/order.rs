@@ -66,12 +66,13 @@ pub fn ack(tx: &mut Tx<'_>, task: TaskId, epoch: u64, at: Timestamp) -> Result<b
     Ok(acked == 1)
 }
 
-/// Notes that a task in hand is to be cancelled; it must answer by `deadline`.
-pub fn request_cancel(tx: &mut Tx<'_>, task: TaskId, at: Timestamp, deadline: Timestamp) -> Result<()> {
+/// Notes that a task in hand is to be cancelled. Its deadline moves no more: an agent that cannot be told
+/// has stopped by itself when its lease ran out.
+pub fn request_cancel(tx: &mut Tx<'_>, task: TaskId, at: Timestamp) -> Result<()> {
     let tenant = tx.tenant()?;
     tx.execute(
-        "UPDATE task SET cancel_requested_at = coalesce(cancel_requested_at, $3), deadline = $4 WHERE tenant_id = $1 AND id = $2",
-        params![tenant, task, at, deadline],
+        "UPDATE task SET cancel_requested_at = coalesce(cancel_requested_at, $3) WHERE tenant_id = $1 AND id = $2",
+        params![tenant, task, at],
     )
     .map(drop)
 }
@@ -132,4 +133,11 @@ pub fn has_order(tx: &mut Tx<'_>, task: TaskId, epoch: u64) -> Result<bool> {
         params![tenant, task, epoch as i64],
     )?;
     Ok(found.is_some())
+}
+
+/// Whether the task was told to stop.
+pub fn is_cancelled(tx: &mut Tx<'_>, task: TaskId) -> Result<bool> {
+    let tenant = tx.tenant()?;
+    let row = tx.query_opt("SELECT cancel_requested_at FROM task WHERE tenant_id = $1 AND id = $2", params![tenant, task])?;
+    Ok(row.map(crate::Row::first::<Option<Timestamp>>).transpose()?.flatten().is_some())
 }

@@ -3,6 +3,8 @@ CREATE TABLE deployment_job (
   deleted_at {int}, body {text} NOT NULL,
   kind {text} NOT NULL, status {text} NOT NULL, environment_id {text} NOT NULL, application {text} NOT NULL,
   release_id {text} NOT NULL, promotion_id {text}, updated_at {int} NOT NULL, finished_at {int},
+  -- 1 when a cancel shall put back what was changed.
+  cancel_puts_back {int} NOT NULL DEFAULT 0,
   PRIMARY KEY (tenant_id, id)
 ) {strict};
 CREATE INDEX deployment_job_by_time ON deployment_job (tenant_id, created_at, id) WHERE deleted_at IS NULL;

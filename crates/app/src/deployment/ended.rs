@@ -1,0 +1,11 @@
+//! What the end of a job means for others: its evidence, and its promotion.
+
+use plimsoll_core::{Result, deployment::DeploymentJob};
+use plimsoll_store::Tx;
+
+use crate::Notes;
+
+/// Called in the transaction that ends the job.
+pub(crate) fn on_end(tx: &mut Tx<'_>, notes: &mut Notes, job: &mut DeploymentJob) -> Result<()> {
+    crate::evidence::seal_job(tx, notes, job)
+}

@@ -1,0 +1,139 @@
+//! Starting and stopping the server.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use plimsoll_app::{
+    App, Settings, deployment, evidence,
+    identity::{self, AuthoritySettings, FirstStart},
+    registry::OutboundPolicy,
+    tasks,
+};
+use plimsoll_core::{Error, ErrorCode, Result, context::Context};
+use plimsoll_oci::network::NetworkPolicy;
+use plimsoll_store::{POLL, Store, StoreConfig};
+use tokio::{net::TcpListener, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::{config::Config, data_directory::DataDirectory, http, listener, state::Server};
+
+/// For background tasks to end after they were told to.
+const ENDING: Duration = Duration::from_secs(5);
+
+/// A server that runs.
+pub struct Running {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// How clients reach it.
+    pub url: String,
+    /// Whether the database is new.
+    pub first: FirstStart,
+    app: Arc<App>,
+    server: Arc<Server>,
+    stop: CancellationToken,
+    tasks: JoinSet<()>,
+    _data: DataDirectory,
+}
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Running({})", self.url)
+    }
+}
+
+/// Starts a server: data directory, database with its migrations, keys, background tasks, listener.
+pub async fn start(config: &Config, context: Context) -> Result<Running> {
+    config.check()?;
+    // One provider for the whole process; a second call changes nothing.
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+    let data = DataDirectory::open(&config.data_directory)?;
+    let acceptor = match (&config.tls_certificate, &config.tls_key) {
+        (Some(certificate), Some(key)) => Some(listener::tls(certificate, key)?),
+        _ => None,
+    };
+    let socket = TcpListener::bind(config.listen).await.map_err(|cause| {
+        Error::new(
+            ErrorCode::Unavailable,
+            format!("cannot listen at {}: {cause}; choose another address with --listen", config.listen),
+        )
+    })?;
+    let address = socket
+        .local_addr()
+        .map_err(|cause| Error::internal_defect(format!("the listener has no address: {cause}")))?;
+    let store = open_store(config)?;
+    let url = config.base_url(address);
+    let started = identity::start(store, context, &authority(config, &url), settings(config)?).await?;
+    let server = Arc::new(Server::new(Arc::clone(&started.app))?);
+    let router = http::router(&server)?.merge(crate::oauth::router(&server));
+    let stop = CancellationToken::new();
+    let mut tasks = JoinSet::new();
+    background(&mut tasks, &started.app, &stop);
+    let listening = stop.clone();
+    tasks.spawn(async move { listener::serve(socket, acceptor, router, listening).await });
+    tracing::info!(url, "the server is ready");
+    Ok(Running { address, url, first: started.first, app: started.app, server, stop, tasks, _data: data })
+}
+
+fn open_store(config: &Config) -> Result<Store> {
+    let store = match &config.database_url {
+        Some(url) => StoreConfig::Postgres { url: url.clone(), connections: config.database_connections },
+        None => StoreConfig::Sqlite {
+            path: config.data_directory.join("plimsoll.db"),
+            readers: config.database_connections.min(4),
+        },
+    };
+    Store::open(&store)
+}
+
+fn settings(config: &Config) -> Result<Settings> {
+    Ok(Settings {
+        allow_process_hosts: config.allow_process_hosts,
+        heartbeat_seconds: config.heartbeat_seconds,
+        lease_seconds: config.lease_seconds,
+        outbound: OutboundPolicy {
+            network: NetworkPolicy::try_from(config.outbound_allow.clone())
+                .map_err(|cause| Error::field("outboundAllow", "cidr", cause.to_string()))?,
+            ..OutboundPolicy::default()
+        },
+    })
+}
+
+fn authority(config: &Config, url: &str) -> AuthoritySettings {
+    AuthoritySettings {
+        root_key_file: config.root_key_file.clone(),
+        admin_password_file: config.admin_password_file.clone(),
+        ..AuthoritySettings::new(url, &config.data_directory)
+    }
+}
+
+/// Everything that runs by itself, listed.
+fn background(set: &mut JoinSet<()>, app: &Arc<App>, stop: &CancellationToken) {
+    set.spawn(identity::keep_current(Arc::clone(app), stop.clone()));
+    set.spawn(tasks::run_loop(Arc::clone(app), "sequencer", POLL, stop.clone(), tasks::sequencer::step));
+    set.spawn(tasks::run_loop(Arc::clone(app), "jobs", POLL, stop.clone(), deployment::advance::step));
+    set.spawn(tasks::run_loop(Arc::clone(app), "silent agents", POLL, stop.clone(), deployment::advance::sweep));
+    set.spawn(tasks::run_loop(Arc::clone(app), "evidence", POLL, stop.clone(), evidence::sign::step));
+}
+
+impl Running {
+    /// The use cases, for programs that run the server in their own process (the demo, tests).
+    #[must_use]
+    pub const fn app(&self) -> &Arc<App> {
+        &self.app
+    }
+
+    /// Drains: readiness falls, listeners stop, requests in flight finish, background tasks end.
+    pub async fn stop(mut self) {
+        self.server.draining.store(true, Ordering::Relaxed);
+        self.stop.cancel();
+        // Streams look at once.
+        self.app.store.wake().local();
+        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(Duration::from_secs(16) + ENDING, ended).await.is_err() {
+            tracing::warn!("some background tasks did not end in time");
+        }
+    }
+}

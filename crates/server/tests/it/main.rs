@@ -1,0 +1,9 @@
+//! The HTTP API over a real server, on SQLite and on PostgreSQL: every test here runs on both.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod bad_input;
+mod conventions;
+mod examples;
+mod table;
+mod world;

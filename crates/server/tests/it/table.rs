@@ -1,0 +1,144 @@
+//! Tests made from the operation table: every operation that is built, as nobody, as a stranger, without
+//! its own permission, with an unknown field.
+
+use plimsoll_protocol::operation::{self, Effect, Method, Operation};
+use serde_json::{Value, json};
+
+use crate::{
+    examples, on_both,
+    world::{Answer, World, all_but},
+};
+
+on_both! {
+    nobody_gets_401;
+    a_missing_permission_is_403_and_audited;
+    ids_of_nobody_and_of_strangers_are_404;
+    unknown_fields_are_named_and_change_nothing;
+    every_answer_has_rate_headers_and_a_request_id;
+}
+
+const NOBODY: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
+
+fn called() -> impl Iterator<Item = &'static Operation> {
+    operation::built().filter(|one| one.method != Method::WebSocket)
+}
+
+fn path_with(operation: &Operation, id: &str) -> String {
+    let mut path = operation.full_path();
+    for name in operation.parameters() {
+        path = path.replace(&format!("{{{name}}}"), id);
+    }
+    path
+}
+
+async fn call(world: &World, operation: &Operation, id: &str, token: Option<&str>) -> Answer {
+    let body = examples::body(operation.id);
+    world.call(operation.method.as_str(), &path_with(operation, id), token, body.as_ref()).await
+}
+
+#[test]
+fn the_table_is_the_contract_and_ours() {
+    let read = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+        lines.map(|line| line.split(" | ").next().unwrap().trim().to_owned()).collect()
+    };
+    let listed = |origin| -> Vec<String> {
+        let rows = operation::OPERATIONS.iter().filter(|one| one.origin == origin);
+        rows.map(|one| format!("{} {}", one.method.as_str(), one.full_path())).collect()
+    };
+    let sorted = |mut lines: Vec<String>| {
+        lines.sort();
+        lines
+    };
+    let contract = read(include_str!("../../../../contract/endpoints.txt"));
+    assert_eq!(contract.len(), 119);
+    assert_eq!(sorted(contract), sorted(listed(operation::Origin::Contract)));
+    let additions = read(include_str!("../../../../contract/additions.txt"));
+    assert_eq!(sorted(additions), sorted(listed(operation::Origin::Addition)));
+}
+
+/// The list of what is not built may only shrink: raise nothing here, lower it when operations are built.
+#[test]
+fn what_is_not_built_only_shrinks() {
+    let missing = operation::OPERATIONS.iter().filter(|one| one.availability == operation::Availability::NotYet).count();
+    assert!(missing <= MOST_NOT_BUILT, "{missing} operations are not built; at most {MOST_NOT_BUILT} may be");
+}
+
+const MOST_NOT_BUILT: usize = 143;
+
+async fn nobody_gets_401(world: &World) {
+    for operation in called() {
+        let answer = call(world, operation, NOBODY, None).await.expect(401, "UNAUTHENTICATED");
+        assert!(answer.header("www-authenticate").starts_with("Bearer "), "{operation:?}");
+    }
+}
+
+async fn a_missing_permission_is_403_and_audited(world: &World) {
+    for operation in called() {
+        // A fresh user each time: nobody's bucket runs dry.
+        let token = world.token(world.home, world.context.id(), all_but(operation.permission));
+        let answer = call(world, operation, NOBODY, Some(&token)).await.expect(403, "PERMISSION_DENIED");
+        assert_eq!(answer.body["error"]["details"]["permission"], operation.permission.as_str());
+        let refused = world.audit().await.into_iter().find(|event| event["requestId"] == answer.body["meta"]["requestId"]);
+        match operation.effect {
+            Effect::Mutation => {
+                let event = refused.unwrap_or_else(|| panic!("{operation:?} left no audit event"));
+                assert_eq!((event["outcome"].clone(), event["action"].clone()), (json!("refused"), json!(operation.id.as_str())));
+            }
+            Effect::Read | Effect::Telemetry => assert!(refused.is_none(), "{operation:?}"),
+        }
+    }
+}
+
+async fn ids_of_nobody_and_of_strangers_are_404(world: &World) {
+    for operation in called().filter(|one| one.parameters().next().is_some()) {
+        let token = world.token(world.home, world.context.id(), crate::world::all());
+        let absent = call(world, operation, NOBODY, Some(&token)).await;
+        assert_eq!(absent.status, 404, "{operation:?}: {}", absent.body);
+        let malformed = call(world, operation, "not-an-id", Some(&token)).await;
+        assert_eq!(malformed.status, 404, "{operation:?}: {}", malformed.body);
+    }
+    let mut nouns: Vec<&str> = called().filter(|one| one.parameters().count() == 1).map(Operation::tag).collect();
+    nouns.sort_unstable();
+    nouns.dedup();
+    for noun in nouns {
+        let Some(theirs) = examples::existing(world, noun, &world.stranger).await else { continue };
+        for operation in called().filter(|one| one.tag() == noun && one.parameters().count() == 1) {
+            let token = world.token(world.home, world.context.id(), crate::world::all());
+            let (foreign, absent) =
+                (call(world, operation, &theirs, Some(&token)).await, call(world, operation, NOBODY, Some(&token)).await);
+            let same = |answer: &Answer| answer.body["error"]["message"].as_str().unwrap_or_default().replace(&theirs, "X").replace(NOBODY, "X");
+            assert_eq!((foreign.status, same(&foreign)), (absent.status, same(&absent)), "{operation:?}");
+            assert_eq!(foreign.status, 404, "{operation:?}");
+        }
+    }
+}
+
+async fn unknown_fields_are_named_and_change_nothing(world: &World) {
+    let before = world.rows().await;
+    for operation in called() {
+        let Some(mut body) = examples::body(operation.id) else { continue };
+        body["surprise"] = Value::Bool(true);
+        let path = path_with(operation, NOBODY);
+        let answer = world.call(operation.method.as_str(), &path, Some(&world.admin), Some(&body)).await;
+        let answer = answer.expect(400, "VALIDATION_FAILED");
+        let named = answer.body["error"]["validationErrors"].as_array().is_some_and(|all| {
+            all.iter().any(|one| one["field"] == "surprise" && one["code"] == "unknown_field")
+        });
+        assert!(named, "{operation:?}: {}", answer.body);
+    }
+    assert_eq!(world.rows().await, before);
+}
+
+async fn every_answer_has_rate_headers_and_a_request_id(world: &World) {
+    for operation in called() {
+        let token = world.token(world.home, world.context.id(), crate::world::all());
+        for token in [Some(token.as_str()), None] {
+            let answer = call(world, operation, NOBODY, token).await;
+            for name in ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"] {
+                assert!(answer.header(name).parse::<u64>().is_ok(), "{operation:?}: {name}");
+            }
+            assert_eq!(answer.header("x-request-id"), answer.body["meta"]["requestId"], "{operation:?}");
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Evidence packets as rows: the statement's exact bytes from the deciding transaction, the envelope from
+//! the signer.
+
+use plimsoll_core::{
+    Digest, Error, Result, Timestamp,
+    evidence_packet::{EvidencePacket, EvidenceStatus},
+    id::{EvidencePacketId, JobId, PromotionId, TenantId},
+};
+
+use crate::{
+    IntoValue, Tx, Value, params,
+    resource::{self, Field, FieldKind, Resource, Table},
+};
+
+/// A packet with what guards its row.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PacketRow {
+    /// The packet as people see it.
+    #[serde(flatten)]
+    pub packet: EvidencePacket,
+    /// Rises when the envelope comes.
+    pub revision: i64,
+}
+
+impl Resource for PacketRow {
+    type Id = EvidencePacketId;
+    const TABLE: Table = Table {
+        name: "evidence_packet",
+        noun: "evidence packet",
+        fields: &[
+            Field {
+                api: "type",
+                column: "type",
+                kind: FieldKind::Enum(&["promotion_decision", "deployment", "rollback", "ab_release", "override", "governance_change"]),
+                sortable: true,
+            },
+            Field { api: "environmentId", column: "environment_id", kind: FieldKind::Id, sortable: false },
+            Field { api: "releaseId", column: "release_id", kind: FieldKind::Id, sortable: false },
+            Field { api: "promotionId", column: "promotion_id", kind: FieldKind::Id, sortable: false },
+            Field { api: "deploymentJobId", column: "job_id", kind: FieldKind::Id, sortable: false },
+            Field { api: "keyId", column: "key_id", kind: FieldKind::Text, sortable: false },
+            Field { api: "signed", column: "signed", kind: FieldKind::Bool, sortable: false },
+        ],
+    };
+    fn id(&self) -> EvidencePacketId {
+        self.packet.id
+    }
+    fn created_at(&self) -> Timestamp {
+        self.packet.created_at
+    }
+    fn revision(&self) -> i64 {
+        self.revision
+    }
+    fn set_revision(&mut self, revision: i64) {
+        self.revision = revision;
+    }
+    fn declared(&self) -> Vec<Value<'_>> {
+        vec![
+            self.packet.kind.as_str().into_value(),
+            self.packet.environment_id.into_value(),
+            self.packet.release_id.into_value(),
+            self.packet.promotion_id.into_value(),
+            self.packet.deployment_job_id.into_value(),
+            self.packet.key_id.as_deref().into_value(),
+            (self.packet.status == EvidenceStatus::Signed).into_value(),
+        ]
+    }
+}
+
+/// Seals a packet: its row and the statement's exact canonical bytes. A second packet for the same
+/// decision or job is refused by a unique index and changes nothing; answers whether it is the first.
+pub fn seal(tx: &mut Tx<'_>, packet: &EvidencePacket, statement: &[u8]) -> Result<bool> {
+    let tenant = tx.tenant()?;
+    let row = PacketRow { packet: packet.clone(), revision: 1 };
+    let body = serde_json::to_string(&row).map_err(|cause| Error::internal_defect(format!("a packet is not JSON: {cause}")))?;
+    let new = tx.execute(
+        "INSERT INTO evidence_packet (tenant_id, id, revision, created_at, body, type, environment_id, release_id,
+           promotion_id, job_id, key_id, signed, statement, statement_digest)
+         VALUES ($1, $2, 1, $3, $4, $5, $6, $7, $8, $9, NULL, 0, $10, $11) ON CONFLICT DO NOTHING",
+        params![
+            tenant,
+            packet.id,
+            packet.created_at,
+            body,
+            packet.kind.as_str(),
+            packet.environment_id,
+            packet.release_id,
+            packet.promotion_id,
+            packet.deployment_job_id,
+            statement,
+            Digest::of(statement)
+        ],
+    )?;
+    tx.wake_after_commit();
+    Ok(new == 1)
+}
+
+/// Sealed packets that wait for their envelope, of any tenant; in a system transaction.
+pub fn unsigned(tx: &mut Tx<'_>, limit: u32) -> Result<Vec<(TenantId, EvidencePacketId, Vec<u8>)>> {
+    let rows = tx.query(
+        "SELECT tenant_id, id, statement FROM evidence_packet WHERE signed = 0 ORDER BY created_at LIMIT $1",
+        params![limit],
+    )?;
+    rows.into_iter()
+        .map(|row| {
+            let mut row = row.reader();
+            Ok((row.next()?, row.next()?, row.next()?))
+        })
+        .collect()
+}
+
+/// Adds the signed packet. One that is signed already stays as it is.
+pub fn add_signature(tx: &mut Tx<'_>, id: EvidencePacketId, key_id: &str, packet: &[u8]) -> Result<()> {
+    let tenant = tx.tenant()?;
+    let Some(mut row) = resource::find::<PacketRow>(tx, id)? else { return Ok(()) };
+    if row.packet.status == EvidenceStatus::Signed {
+        return Ok(());
+    }
+    row.packet.status = EvidenceStatus::Signed;
+    row.packet.key_id = Some(key_id.to_owned());
+    let text: serde_json::Value = serde_json::from_slice(packet)
+        .map_err(|cause| Error::internal_defect(format!("a signed packet is not JSON: {cause}")))?;
+    row.packet.envelope = text.get("dsseEnvelope").cloned();
+    resource::update(tx, &mut row)?;
+    tx.execute(
+        "UPDATE evidence_packet SET packet = $3 WHERE tenant_id = $1 AND id = $2",
+        params![tenant, id, packet],
+    )
+    .map(drop)
+}
+
+/// The signed packet's exact bytes.
+pub fn bytes(tx: &mut Tx<'_>, id: EvidencePacketId) -> Result<Option<Vec<u8>>> {
+    let tenant = tx.tenant()?;
+    let row = tx.query_opt("SELECT packet FROM evidence_packet WHERE tenant_id = $1 AND id = $2", params![tenant, id])?;
+    Ok(row.map(crate::Row::first::<Option<Vec<u8>>>).transpose()?.flatten())
+}
+
+/// The packets of a promotion and of its jobs, oldest first.
+pub fn of_promotion(tx: &mut Tx<'_>, promotion: PromotionId, jobs: &[JobId]) -> Result<Vec<PacketRow>> {
+    let mut found: Vec<PacketRow> = resource::find_by(tx, "promotion_id", promotion.into_value())?;
+    for job in jobs {
+        for row in resource::find_by::<PacketRow>(tx, "job_id", (*job).into_value())? {
+            if !found.iter().any(|known| known.packet.id == row.packet.id) {
+                found.push(row);
+            }
+        }
+    }
+    found.sort_by_key(|row| (row.packet.created_at, row.packet.id));
+    Ok(found)
+}
