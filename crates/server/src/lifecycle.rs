@@ -60,9 +60,8 @@ pub async fn start(config: &Config, context: Context) -> Result<Running> {
             format!("cannot listen at {}: {cause}; choose another address with --listen", config.listen),
         )
     })?;
-    let address = socket
-        .local_addr()
-        .map_err(|cause| Error::internal_defect(format!("the listener has no address: {cause}")))?;
+    let address =
+        socket.local_addr().map_err(|cause| Error::internal_defect(format!("the listener has no address: {cause}")))?;
     let store = open_store(config)?;
     let url = config.base_url(address);
     let started = identity::start(store, context, &authority(config, &url), settings(config)?).await?;

@@ -32,7 +32,14 @@ impl Resource for PacketRow {
             Field {
                 api: "type",
                 column: "type",
-                kind: FieldKind::Enum(&["promotion_decision", "deployment", "rollback", "ab_release", "override", "governance_change"]),
+                kind: FieldKind::Enum(&[
+                    "promotion_decision",
+                    "deployment",
+                    "rollback",
+                    "ab_release",
+                    "override",
+                    "governance_change",
+                ]),
                 sortable: true,
             },
             Field { api: "environmentId", column: "environment_id", kind: FieldKind::Id, sortable: false },
@@ -73,7 +80,8 @@ impl Resource for PacketRow {
 pub fn seal(tx: &mut Tx<'_>, packet: &EvidencePacket, statement: &[u8]) -> Result<bool> {
     let tenant = tx.tenant()?;
     let row = PacketRow { packet: packet.clone(), revision: 1 };
-    let body = serde_json::to_string(&row).map_err(|cause| Error::internal_defect(format!("a packet is not JSON: {cause}")))?;
+    let body = serde_json::to_string(&row)
+        .map_err(|cause| Error::internal_defect(format!("a packet is not JSON: {cause}")))?;
     let new = tx.execute(
         "INSERT INTO evidence_packet (tenant_id, id, revision, created_at, body, type, environment_id, release_id,
            promotion_id, job_id, key_id, signed, statement, statement_digest)
@@ -123,17 +131,15 @@ pub fn add_signature(tx: &mut Tx<'_>, id: EvidencePacketId, key_id: &str, packet
         .map_err(|cause| Error::internal_defect(format!("a signed packet is not JSON: {cause}")))?;
     row.packet.envelope = text.get("dsseEnvelope").cloned();
     resource::update(tx, &mut row)?;
-    tx.execute(
-        "UPDATE evidence_packet SET packet = $3 WHERE tenant_id = $1 AND id = $2",
-        params![tenant, id, packet],
-    )
-    .map(drop)
+    tx.execute("UPDATE evidence_packet SET packet = $3 WHERE tenant_id = $1 AND id = $2", params![tenant, id, packet])
+        .map(drop)
 }
 
 /// The signed packet's exact bytes.
 pub fn bytes(tx: &mut Tx<'_>, id: EvidencePacketId) -> Result<Option<Vec<u8>>> {
     let tenant = tx.tenant()?;
-    let row = tx.query_opt("SELECT packet FROM evidence_packet WHERE tenant_id = $1 AND id = $2", params![tenant, id])?;
+    let row =
+        tx.query_opt("SELECT packet FROM evidence_packet WHERE tenant_id = $1 AND id = $2", params![tenant, id])?;
     Ok(row.map(crate::Row::first::<Option<Vec<u8>>>).transpose()?.flatten())
 }
 

@@ -20,7 +20,9 @@ use plimsoll_protocol::agent::{
     order::{OrderSignature, ServerHello, ServerKey, TargetInfo, TaskCancel, TaskOffer},
 };
 use plimsoll_store::{
-    Scope, deployment::order, evidence_key,
+    Scope,
+    deployment::order,
+    evidence_key,
     observation::{self, Question},
     resource,
 };

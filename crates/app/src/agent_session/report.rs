@@ -50,7 +50,11 @@ impl App {
     }
 
     /// A step began or ended.
-    pub(super) async fn task_progressed(&self, agent: &AgentCaller, progress: TaskProgress) -> Result<Vec<ServerFrame>> {
+    pub(super) async fn task_progressed(
+        &self,
+        agent: &AgentCaller,
+        progress: TaskProgress,
+    ) -> Result<Vec<ServerFrame>> {
         let id = agent.id;
         self.act(&agent.principal, "task_progress", move |tx, notes| {
             let Some(mut row) = held(resource::find(tx, progress.task_id)?, id, progress.epoch) else {

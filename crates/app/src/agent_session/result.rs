@@ -24,7 +24,9 @@ impl App {
         let (id, task_id, epoch) = (agent.id, result.task_id, result.epoch);
         let verdict = self
             .act(&agent.principal, "task_result", move |tx, notes| {
-                let Some(found) = resource::find::<TaskRow>(tx, result.task_id)? else { return Ok(ResultVerdict::Stale) };
+                let Some(found) = resource::find::<TaskRow>(tx, result.task_id)? else {
+                    return Ok(ResultVerdict::Stale);
+                };
                 tx.lock(&Lock::Job(found.task.job_id))?;
                 let found = resource::find::<TaskRow>(tx, result.task_id)?;
                 if let Some(row) = &found

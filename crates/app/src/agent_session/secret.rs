@@ -35,18 +35,27 @@ impl App {
         let mut values = Vec::with_capacity(asked.len());
         for wanted in asked {
             values.push(match &held {
-                None => SecretAnswer::Unavailable { reason: "the task is not in this agent's hand at this epoch".into() },
+                None => {
+                    SecretAnswer::Unavailable { reason: "the task is not in this agent's hand at this epoch".into() }
+                }
                 Some((task, kept)) => self.secret_for(agent, task, kept, &wanted).await,
             });
         }
         Ok(vec![ServerFrame::SecretValue(SecretValue { request_id: request.request_id, task_id, epoch, values })])
     }
 
-    async fn secret_for(&self, agent: &AgentCaller, task: &Task, kept: &spec::JobSpec, wanted: &SecretRef) -> SecretAnswer {
+    async fn secret_for(
+        &self,
+        agent: &AgentCaller,
+        task: &Task,
+        kept: &spec::JobSpec,
+        wanted: &SecretRef,
+    ) -> SecretAnswer {
         let specs = || kept.spec.iter().chain(kept.previous.iter());
         let found = match wanted {
             SecretRef::Registry { integration_id } => {
-                let named = specs().flat_map(|spec| &spec.components).any(|one| one.image.integration_id == *integration_id);
+                let named =
+                    specs().flat_map(|spec| &spec.components).any(|one| one.image.integration_id == *integration_id);
                 if named { self.registry_secret(agent, *integration_id).await } else { Err(not_named()) }
             }
             SecretRef::Environment { name } => {
@@ -74,7 +83,9 @@ impl App {
     async fn registry_secret(&self, agent: &AgentCaller, id: IntegrationId) -> Result<SecretAnswer> {
         let credentials = self.registry_credentials(agent.principal.tenant, id).await?;
         Ok(match credentials {
-            Some(known) => SecretAnswer::Basic { username: known.username, password: known.password.expose_secret().to_owned() },
+            Some(known) => {
+                SecretAnswer::Basic { username: known.username, password: known.password.expose_secret().to_owned() }
+            }
             None => SecretAnswer::Unavailable { reason: "the registry is used without credentials".into() },
         })
     }

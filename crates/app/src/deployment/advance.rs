@@ -78,10 +78,8 @@ pub async fn step(app: Arc<App>) -> Result<Step> {
 /// One step of the sweeper: tasks whose agent is silent past its deadline.
 pub async fn sweep(app: Arc<App>) -> Result<Step> {
     let now = app.context.now();
-    let overdue = app
-        .store
-        .read(Scope::System(SystemReason::Sweep), "tasks_overdue", move |tx| order::overdue(tx, now))
-        .await?;
+    let overdue =
+        app.store.read(Scope::System(SystemReason::Sweep), "tasks_overdue", move |tx| order::overdue(tx, now)).await?;
     for (tenant, task) in overdue {
         app.act(&system(tenant), "task_lost", move |tx, notes| lose(tx, notes, task, now)).await?;
     }

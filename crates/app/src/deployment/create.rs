@@ -15,7 +15,10 @@ use plimsoll_core::{
 };
 use plimsoll_store::{
     Tx,
-    deployment::{TaskRow, spec::{self, JobSpec}},
+    deployment::{
+        TaskRow,
+        spec::{self, JobSpec},
+    },
     resource,
 };
 
@@ -105,7 +108,8 @@ pub fn create_job(tx: &mut Tx<'_>, notes: &mut Notes, new: NewJob) -> Result<Dep
                 downtime_ms: None,
             })
             .collect();
-        let place = Place { target: target.target_id, name: target.name.clone(), batch: target.batch, agent: planned.agent };
+        let place =
+            Place { target: target.target_id, name: target.name.clone(), batch: target.batch, agent: planned.agent };
         let row = pending(notes.id(), &job, place, components, now);
         resource::insert(tx, &row)?;
     }

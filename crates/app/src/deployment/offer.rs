@@ -13,7 +13,11 @@ use plimsoll_evidence::{SigningKey, Sticker, StickerComponent, StickerEnvelope, 
 use plimsoll_protocol::agent::order::{ORDER_PAYLOAD_TYPE, OrderHints, OrderKind, TaskOrder};
 use plimsoll_store::{
     Scope,
-    deployment::{self as rows, TaskRow, order::{self, KeptOrder}, spec::{self, JobSpec}},
+    deployment::{
+        self as rows, TaskRow,
+        order::{self, KeptOrder},
+        spec::{self, JobSpec},
+    },
     resource,
 };
 
@@ -132,7 +136,11 @@ fn sticker(
         target_id: target.id,
         target_name: target.name.clone(),
         application: spec.application.clone(),
-        release: StickerRelease { id: spec.release_id, version: spec.release_version.clone(), digest: spec.release_digest },
+        release: StickerRelease {
+            id: spec.release_id,
+            version: spec.release_version.clone(),
+            digest: spec.release_digest,
+        },
         components: spec
             .components
             .iter()

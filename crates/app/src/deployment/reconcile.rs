@@ -1,10 +1,6 @@
 //! Settling what nobody could tell: by the digests that run.
 
-use plimsoll_core::{
-    Result,
-    deployment::spec::DeploymentSpec,
-    inventory::Target,
-};
+use plimsoll_core::{Result, deployment::spec::DeploymentSpec, inventory::Target};
 use plimsoll_protocol::agent::observe::{RunState, TargetObservation};
 use plimsoll_store::{
     Tx,

@@ -60,7 +60,9 @@ impl App {
                 evidence_packet::bytes(tx, id)
             })
             .await?
-            .ok_or_else(|| Error::new(ErrorCode::StateConflict, "the packet is sealed but not signed yet; ask again in a second"))?;
+            .ok_or_else(|| {
+                Error::new(ErrorCode::StateConflict, "the packet is sealed but not signed yet; ask again in a second")
+            })?;
         match format {
             PacketFormat::Bundle => Ok(bytes),
             PacketFormat::Dsse => {
@@ -93,11 +95,7 @@ pub(crate) fn seal(
         id: notes.id(),
         kind: draft.kind,
         status: EvidenceStatus::Sealed,
-        subject: draft
-            .subjects
-            .into_iter()
-            .map(|(name, digest)| EvidenceSubject { name, digest })
-            .collect(),
+        subject: draft.subjects.into_iter().map(|(name, digest)| EvidenceSubject { name, digest }).collect(),
         release_id: None,
         release_digest: None,
         environment_id: None,

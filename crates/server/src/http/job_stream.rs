@@ -140,7 +140,9 @@ impl Follower {
         let Some(token) = token.filter(|_| message["type"] == "auth") else { return Ok(()) };
         let now = self.server.app.context.now();
         match self.server.verified(token, now).await {
-            Ok(fresh) if fresh.principal.id == self.caller.principal.id && fresh.principal.tenant == self.caller.tenant() => {
+            Ok(fresh)
+                if fresh.principal.id == self.caller.principal.id && fresh.principal.tenant == self.caller.tenant() =>
+            {
                 self.expires_at = fresh.expires_at;
                 Ok(())
             }

@@ -1,17 +1,16 @@
 //! HTTP: the only room that knows axum.
 
 mod agent;
+mod agent_stream;
 pub(crate) mod answer;
 pub(crate) mod call;
-mod agent_stream;
 mod component;
 mod deployment_job;
-mod evidence_packet;
-mod job_stream;
-mod stream;
 mod environment;
+mod evidence_packet;
 mod freeze_window;
 mod integration;
+mod job_stream;
 pub(crate) mod openapi;
 pub(crate) mod pipeline;
 pub(crate) mod rate;
@@ -19,6 +18,7 @@ pub(crate) mod route;
 mod routes;
 pub(crate) mod schema;
 mod status;
+mod stream;
 mod target;
 
 use std::{collections::BTreeMap, sync::Arc};

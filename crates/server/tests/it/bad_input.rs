@@ -23,8 +23,12 @@ async fn bodies_that_are_no_good(world: &World) {
     raw(String::new(), "application/json").await.expect(400, "MALFORMED_JSON");
     let types = json!({ "name": 1, "registryIntegrationId": "x", "repository": [], "instances": "two" });
     let answer = raw(types.to_string(), "application/json").await.expect(400, "VALIDATION_FAILED");
-    let fields: Vec<&str> =
-        answer.body["error"]["validationErrors"].as_array().unwrap().iter().map(|one| one["field"].as_str().unwrap()).collect();
+    let fields: Vec<&str> = answer.body["error"]["validationErrors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["field"].as_str().unwrap())
+        .collect();
     for field in ["name", "registryIntegrationId", "repository", "instances"] {
         assert!(fields.contains(&field), "{field} in {fields:?}");
     }

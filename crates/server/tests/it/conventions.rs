@@ -64,7 +64,8 @@ async fn a_repeat_with_the_same_key_changes_nothing(world: &World) {
 async fn revisions_guard_changes(world: &World) {
     let path = format!("/api/v1/components/{}", world.post("/api/v1/components", &component("api")).await.id());
     let put = async |seen: &str, name: &str| {
-        World::read(world.request("PUT", &path, Some(&world.admin)).header("If-Match", seen).json(&component(name))).await
+        World::read(world.request("PUT", &path, Some(&world.admin)).header("If-Match", seen).json(&component(name)))
+            .await
     };
     assert_eq!(put("\"1\"", "api-2").await.status, 200);
     let late = put("\"1\"", "api-3").await.expect(409, "VERSION_MISMATCH");
@@ -84,7 +85,16 @@ async fn lists_page_and_filter(world: &World) {
     );
     let found = world.get("/api/v1/components?filter=%7B%22name%22%3A%22b%22%7D").await;
     assert_eq!(found.data().as_array().unwrap().len(), 1);
-    for bad in ["pageSize=101", "page=0", "page=x", "sort=colour", "filter=%7B%22colour%22%3A1%7D", "filter=%5B", "fliter=x", "page=1&page=2"] {
+    for bad in [
+        "pageSize=101",
+        "page=0",
+        "page=x",
+        "sort=colour",
+        "filter=%7B%22colour%22%3A1%7D",
+        "filter=%5B",
+        "fliter=x",
+        "page=1&page=2",
+    ] {
         world.get(&format!("/api/v1/components?{bad}")).await.expect(400, "VALIDATION_FAILED");
     }
 }
@@ -110,7 +120,9 @@ async fn the_hundred_and_first_immediate_call_is_429(world: &World) {
 async fn unknown_paths_and_methods_speak_the_envelope(world: &World) {
     world.get("/api/v1/nothing").await.expect(404, "UNKNOWN_PATH");
     world.call("PATCH", "/api/v1/components", Some(&world.admin), None).await.expect(405, "METHOD_NOT_ALLOWED");
-    let own = World::read(world.request("GET", "/api/v1/components", Some(&world.admin)).header("X-Request-Id", "mine-1")).await;
+    let own =
+        World::read(world.request("GET", "/api/v1/components", Some(&world.admin)).header("X-Request-Id", "mine-1"))
+            .await;
     assert_eq!(own.header("x-request-id"), "mine-1");
 }
 
@@ -119,11 +131,16 @@ async fn the_document_lists_what_is_routed(world: &World) {
     let mut listed = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
-            listed.push((operation["operationId"].as_str().unwrap().to_owned(), format!("{} {path}", method.to_uppercase())));
+            listed.push((
+                operation["operationId"].as_str().unwrap().to_owned(),
+                format!("{} {path}", method.to_uppercase()),
+            ));
         }
     }
     let mut built: Vec<(String, String)> = plimsoll_protocol::operation::built()
-        .map(|one| (one.id.as_str().to_owned(), format!("{} {}", one.method.as_str().replace("WS", "GET"), one.full_path())))
+        .map(|one| {
+            (one.id.as_str().to_owned(), format!("{} {}", one.method.as_str().replace("WS", "GET"), one.full_path()))
+        })
         .collect();
     listed.sort();
     built.sort();

@@ -60,7 +60,8 @@ fn the_table_is_the_contract_and_ours() {
 /// The list of what is not built may only shrink: raise nothing here, lower it when operations are built.
 #[test]
 fn what_is_not_built_only_shrinks() {
-    let missing = operation::OPERATIONS.iter().filter(|one| one.availability == operation::Availability::NotYet).count();
+    let missing =
+        operation::OPERATIONS.iter().filter(|one| one.availability == operation::Availability::NotYet).count();
     assert!(missing <= MOST_NOT_BUILT, "{missing} operations are not built; at most {MOST_NOT_BUILT} may be");
 }
 
@@ -79,11 +80,15 @@ async fn a_missing_permission_is_403_and_audited(world: &World) {
         let token = world.token(world.home, world.context.id(), all_but(operation.permission));
         let answer = call(world, operation, NOBODY, Some(&token)).await.expect(403, "PERMISSION_DENIED");
         assert_eq!(answer.body["error"]["details"]["permission"], operation.permission.as_str());
-        let refused = world.audit().await.into_iter().find(|event| event["requestId"] == answer.body["meta"]["requestId"]);
+        let refused =
+            world.audit().await.into_iter().find(|event| event["requestId"] == answer.body["meta"]["requestId"]);
         match operation.effect {
             Effect::Mutation => {
                 let event = refused.unwrap_or_else(|| panic!("{operation:?} left no audit event"));
-                assert_eq!((event["outcome"].clone(), event["action"].clone()), (json!("refused"), json!(operation.id.as_str())));
+                assert_eq!(
+                    (event["outcome"].clone(), event["action"].clone()),
+                    (json!("refused"), json!(operation.id.as_str()))
+                );
             }
             Effect::Read | Effect::Telemetry => assert!(refused.is_none(), "{operation:?}"),
         }
@@ -105,9 +110,13 @@ async fn ids_of_nobody_and_of_strangers_are_404(world: &World) {
         let Some(theirs) = examples::existing(world, noun, &world.stranger).await else { continue };
         for operation in called().filter(|one| one.tag() == noun && one.parameters().count() == 1) {
             let token = world.token(world.home, world.context.id(), crate::world::all());
-            let (foreign, absent) =
-                (call(world, operation, &theirs, Some(&token)).await, call(world, operation, NOBODY, Some(&token)).await);
-            let same = |answer: &Answer| answer.body["error"]["message"].as_str().unwrap_or_default().replace(&theirs, "X").replace(NOBODY, "X");
+            let (foreign, absent) = (
+                call(world, operation, &theirs, Some(&token)).await,
+                call(world, operation, NOBODY, Some(&token)).await,
+            );
+            let same = |answer: &Answer| {
+                answer.body["error"]["message"].as_str().unwrap_or_default().replace(&theirs, "X").replace(NOBODY, "X")
+            };
             assert_eq!((foreign.status, same(&foreign)), (absent.status, same(&absent)), "{operation:?}");
             assert_eq!(foreign.status, 404, "{operation:?}");
         }
@@ -122,9 +131,9 @@ async fn unknown_fields_are_named_and_change_nothing(world: &World) {
         let path = path_with(operation, NOBODY);
         let answer = world.call(operation.method.as_str(), &path, Some(&world.admin), Some(&body)).await;
         let answer = answer.expect(400, "VALIDATION_FAILED");
-        let named = answer.body["error"]["validationErrors"].as_array().is_some_and(|all| {
-            all.iter().any(|one| one["field"] == "surprise" && one["code"] == "unknown_field")
-        });
+        let named = answer.body["error"]["validationErrors"]
+            .as_array()
+            .is_some_and(|all| all.iter().any(|one| one["field"] == "surprise" && one["code"] == "unknown_field"));
         assert!(named, "{operation:?}: {}", answer.body);
     }
     assert_eq!(world.rows().await, before);

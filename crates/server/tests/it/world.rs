@@ -145,7 +145,11 @@ impl World {
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
         let bytes = response.bytes().await.unwrap();
-        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap_or(json!({ "raw": String::from_utf8_lossy(&bytes) })) };
+        let body = if bytes.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_slice(&bytes).unwrap_or(json!({ "raw": String::from_utf8_lossy(&bytes) }))
+        };
         Answer { status, headers, body }
     }
 
@@ -174,11 +178,16 @@ impl World {
         self.app()
             .store
             .read(scope, "test_rows", move |tx| {
-                let names: Vec<String> =
-                    tx.query(tables, params![])?.into_iter().map(plimsoll_store::Row::first).collect::<Result<_, _>>()?;
+                let names: Vec<String> = tx
+                    .query(tables, params![])?
+                    .into_iter()
+                    .map(plimsoll_store::Row::first)
+                    .collect::<Result<_, _>>()?;
                 let passing = ["audit_event", "unsequenced", "event_position", "lease", "schema_version", "revocation"];
                 let mut out = Vec::new();
-                for name in names.into_iter().filter(|name| !passing.contains(&name.as_str()) && !name.starts_with("sqlite_")) {
+                for name in
+                    names.into_iter().filter(|name| !passing.contains(&name.as_str()) && !name.starts_with("sqlite_"))
+                {
                     let count = tx.query_one(&format!("SELECT count(*) FROM {name}"), params![]);
                     // Some tables are for the system's role alone.
                     if let Ok(row) = count {
@@ -199,7 +208,10 @@ impl World {
             .app()
             .store
             .read(Scope::Tenant(tenant), "test_audit", move |tx| {
-                let rows = tx.query("SELECT body FROM audit_event WHERE tenant_id = $1 ORDER BY created_at DESC, id DESC", params![tenant])?;
+                let rows = tx.query(
+                    "SELECT body FROM audit_event WHERE tenant_id = $1 ORDER BY created_at DESC, id DESC",
+                    params![tenant],
+                )?;
                 rows.into_iter().map(plimsoll_store::Row::first::<String>).collect::<Result<Vec<_>, _>>()
             })
             .await

@@ -138,6 +138,7 @@ pub fn has_order(tx: &mut Tx<'_>, task: TaskId, epoch: u64) -> Result<bool> {
 /// Whether the task was told to stop.
 pub fn is_cancelled(tx: &mut Tx<'_>, task: TaskId) -> Result<bool> {
     let tenant = tx.tenant()?;
-    let row = tx.query_opt("SELECT cancel_requested_at FROM task WHERE tenant_id = $1 AND id = $2", params![tenant, task])?;
+    let row =
+        tx.query_opt("SELECT cancel_requested_at FROM task WHERE tenant_id = $1 AND id = $2", params![tenant, task])?;
     Ok(row.map(crate::Row::first::<Option<Timestamp>>).transpose()?.flatten().is_some())
 }
