@@ -108,8 +108,14 @@ impl App {
         })
     }
 
+    /// One step of [`crate::tasks::agents`].
+    pub async fn agents_step(&self) -> Result<()> {
+        self.flush_heartbeats().await?;
+        self.mark_silent_agents().await
+    }
+
     /// Writes all that was heard since the last time.
-    pub(crate) async fn flush_heartbeats(&self) -> Result<()> {
+    async fn flush_heartbeats(&self) -> Result<()> {
         for (tenant, beats) in self.heartbeats.take(self.context.now()) {
             let agents: Vec<AgentId> = beats.iter().map(|(agent, _)| *agent).collect();
             if let Err(error) = self.write_beats(&system(tenant), beats).await {
@@ -142,7 +148,7 @@ impl App {
     }
 
     /// Marks agents that are silent for too long.
-    pub(crate) async fn mark_silent_agents(&self) -> Result<()> {
+    async fn mark_silent_agents(&self) -> Result<()> {
         let (now, beat) = (self.context.now(), self.settings.heartbeat_seconds);
         let scope = plimsoll_store::Scope::System(plimsoll_store::SystemReason::Sweep);
         let silent = self

@@ -10,7 +10,6 @@ use crate::App;
 
 /// One step.
 pub async fn step(app: Arc<App>) -> Result<Progress> {
-    app.flush_heartbeats().await?;
-    app.mark_silent_agents().await?;
+    app.agents_step().await?;
     Ok(Progress::Idle)
 }

@@ -4,4 +4,5 @@
 
 mod identity;
 mod integrations;
+mod inventory;
 mod support;
