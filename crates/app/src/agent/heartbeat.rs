@@ -9,7 +9,10 @@ use plimsoll_core::{
     Error, ErrorCode, Result, Timestamp,
     audit::{Principal, PrincipalType},
     id::{AgentId, TenantId, TypedId},
-    inventory::{Agent, AgentStatus},
+    inventory::{
+        Agent, AgentStatus,
+        agent::{DEGRADED_BEATS, OFFLINE_BEATS},
+    },
 };
 use plimsoll_protocol::agent::{
     OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION,
@@ -120,7 +123,9 @@ impl App {
             let agents: Vec<AgentId> = beats.iter().map(|(agent, _)| *agent).collect();
             if let Err(error) = self.write_beats(&system(tenant), beats).await {
                 // What could not be written is written with the next beat.
-                agents.into_iter().for_each(|agent| self.heartbeats.forget(tenant, agent));
+                for agent in agents {
+                    self.heartbeats.forget(tenant, agent);
+                }
                 return Err(error);
             }
         }
@@ -155,7 +160,6 @@ impl App {
             .store
             .read(scope, "silent_agents", move |tx| {
                 let since = |beats: i64| now.plus_seconds(-beats * i64::from(beat));
-                use plimsoll_core::inventory::agent::{DEGRADED_BEATS, OFFLINE_BEATS};
                 let mut silent = rows::silent(tx, AgentStatus::Online, since(DEGRADED_BEATS))?;
                 silent.extend(rows::silent(tx, AgentStatus::Degraded, since(OFFLINE_BEATS))?);
                 Ok(silent)
