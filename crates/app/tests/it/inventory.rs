@@ -118,7 +118,8 @@ async fn a_secret_of_an_environment_is_sealed_and_chosen_by_labels(world: World)
 }
 
 async fn an_environment_is_seen_by_who_may_see_it(world: World) -> Result<()> {
-    let (dev, prod) = (environment(&world, json!({"name": "dev"})).await?, environment(&world, json!({"name": "prod"})).await?);
+    let (dev, prod) =
+        (environment(&world, json!({"name": "dev"})).await?, environment(&world, json!({"name": "prod"})).await?);
     let grant = Grant { permission: Permission::EnvironmentRead, environment: Some(dev.id) };
     let reader = |operation| limited(world.caller(operation), &[grant]);
     let seen = world.app.environment_list(&reader(Op::EnvironmentList), everything::<Environment>("name")?).await?;
@@ -188,7 +189,8 @@ async fn targets_are_checked_by_type_and_by_what_they_name(world: World) -> Resu
     let caller = world.caller(Op::TargetUpdate);
     let moved = json!({"environmentId": world.app.context.uuid(), "name": "web", "type": "docker_host"});
     assert_eq!(fields(world.app.target_update(&caller, web.id, replace(moved)).await), ["environmentId"]);
-    let mut sent = replace(json!({"environmentId": prod.id, "name": "web", "type": "docker_host", "maintenance": true}));
+    let mut sent =
+        replace(json!({"environmentId": prod.id, "name": "web", "type": "docker_host", "maintenance": true}));
     // What was observed between GET and PUT does not stand in the way.
     sent.read_only.insert("status".to_owned(), "healthy".into());
     let changed: Target = answer(&world.app.target_update(&caller, web.id, sent).await?)?;
@@ -216,11 +218,7 @@ async fn token(world: &World) -> Result<Caller> {
         "createdBy": world.app.context.uuid(), "createdAt": world.clock.now(),
     });
     let token: RegistrationToken = serde_json::from_value(json)?;
-    world
-        .app
-        .store
-        .write(Scope::Tenant(world.tenant), "test", move |tx| resource::insert(tx, &token))
-        .await?;
+    world.app.store.write(Scope::Tenant(world.tenant), "test", move |tx| resource::insert(tx, &token)).await?;
     let mut caller = limited(world.caller(Op::AgentRegister), &[everywhere(Permission::AgentRegister)]);
     (caller.principal.kind, caller.principal.id) = (PrincipalType::Client, id.uuid());
     Ok(caller)
@@ -290,8 +288,13 @@ async fn an_agent_that_falls_silent_is_marked_and_comes_back(world: World) -> Re
     }
     hear().await?;
     assert_eq!(status().await?, AgentStatus::Online);
-    let changes: Vec<String> =
-        world.events("agent").await?.into_iter().filter(|one| one.kind == "agent.status_changed").map(|one| one.kind).collect();
+    let changes: Vec<String> = world
+        .events("agent")
+        .await?
+        .into_iter()
+        .filter(|one| one.kind == "agent.status_changed")
+        .map(|one| one.kind)
+        .collect();
     assert_eq!(changes.len(), 4);
     let off = replace(json!({"name": "host-1", "enabled": false}));
     world.app.agent_update(&world.caller(Op::AgentUpdate), id, off).await?;
