@@ -1,8 +1,12 @@
 //! How every change is made: one transaction holds the change, its audit event, its events and the
 //! answer under its Idempotency-Key. A refusal leaves an audit event and nothing else.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, sync::Arc};
 
+use plimsoll_authority::{
+    seal::{Aad, KeyScope, SealedBytes, Sealer},
+    secret::ExposeSecret as _,
+};
 use plimsoll_core::{
     Digest, Error, Result, Timestamp,
     audit::{AuditOutcome, Origin, Principal},
@@ -11,7 +15,7 @@ use plimsoll_core::{
 };
 use plimsoll_protocol::operation::Effect;
 use plimsoll_store::{
-    Scope, Tx,
+    Scope, SystemReason, Tx,
     audit::{self, AuditEntry},
     event::{self, NewEvent},
     idempotency::{self, IdempotencyKey, Reserved, StoredAnswer},
@@ -206,7 +210,7 @@ impl App {
         caller: &Caller,
         decide: impl Fn(&mut Tx<'_>, &mut Notes) -> Result<Change<T>> + Send + 'static,
     ) -> Result<Reply> {
-        self.mutate_reserved(caller, None, decide).await
+        self.carry_out(caller, Way::within(caller), decide).await
     }
 
     /// Like [`App::mutate`], for an operation that reserved its key with [`App::reserve`] before it called
@@ -217,31 +221,64 @@ impl App {
         reserved: Option<IdempotencyKey>,
         decide: impl Fn(&mut Tx<'_>, &mut Notes) -> Result<Change<T>> + Send + 'static,
     ) -> Result<Reply> {
-        let (seed, now) = (self.context.uuid(), caller.now);
-        let owned = caller.clone();
-        let key = if reserved.is_some() { None } else { caller.idempotency.clone() };
-        let reserved_too = reserved.clone();
+        self.carry_out(caller, Way { reserved, ..Way::within(caller) }, decide).await
+    }
+
+    /// Like [`App::mutate`], for an operation whose answer shows a secret once: the answer is kept sealed
+    /// under its Idempotency-Key. The change needs a patch of its own ([`Change::with_patch`]).
+    pub async fn mutate_secret<T: Serialize + 'static>(
+        &self,
+        caller: &Caller,
+        decide: impl Fn(&mut Tx<'_>, &mut Notes) -> Result<Change<T>> + Send + 'static,
+    ) -> Result<Reply> {
+        let sealer = Some(self.sealer(KeyScope::Tenant(caller.tenant())).await?);
+        self.carry_out(caller, Way { sealer, ..Way::within(caller) }, decide).await
+    }
+
+    /// Like [`App::mutate_secret`], for a change that also writes rows of another tenant: `decide` does it
+    /// in [`Tx::within`].
+    pub async fn mutate_across<T: Serialize + 'static>(
+        &self,
+        caller: &Caller,
+        reason: SystemReason,
+        decide: impl Fn(&mut Tx<'_>, &mut Notes) -> Result<Change<T>> + Send + 'static,
+    ) -> Result<Reply> {
+        let sealer = Some(self.sealer(KeyScope::Tenant(caller.tenant())).await?);
+        self.carry_out(caller, Way { sealer, scope: Scope::System(reason), reserved: None }, decide).await
+    }
+
+    async fn carry_out<T: Serialize + 'static>(
+        &self,
+        caller: &Caller,
+        way: Way,
+        decide: impl Fn(&mut Tx<'_>, &mut Notes) -> Result<Change<T>> + Send + 'static,
+    ) -> Result<Reply> {
+        let (seed, tenant) = (self.context.uuid(), caller.tenant());
+        let Way { scope, reserved, sealer } = way;
+        let (owned, reserved_too, sealed) = (caller.clone(), reserved.clone(), sealer.is_some());
         let result = self
             .store
-            .write(caller.scope(), caller.operation.as_str(), move |tx| {
-                if let Some(key) = &key
-                    && let Reserved::Answered(answer) = idempotency::reserve(tx, key, now, None)?
-                {
-                    return Ok(Reply { answer, revision: None, replayed: true });
-                }
-                let mut notes = Notes::new(seed, now);
-                let change = decide(tx, &mut notes)?;
-                let reply = commit(tx, &owned, notes, change)?;
-                if let Some(key) = key.as_ref().or(reserved.as_ref()) {
-                    idempotency::store(tx, key, &kept(&reply.answer))?;
-                }
-                Ok(reply)
+            .write(scope, caller.operation.as_str(), move |tx| {
+                tx.within(tenant, |tx| attempt(tx, &owned, seed, reserved.as_ref(), sealer.as_deref(), &decide))
             })
             .await;
-        if let Err(error) = &result {
-            self.after_refusal(caller, error, reserved_too).await?;
+        match result {
+            Ok(reply) if reply.replayed && sealed => self.open_answer(caller, reply).await,
+            Ok(reply) => Ok(reply),
+            Err(error) => {
+                self.after_refusal(caller, &error, reserved_too).await?;
+                Err(error)
+            }
         }
-        result
+    }
+
+    /// Opens the stored answer of an operation that shows a secret once.
+    async fn open_answer(&self, caller: &Caller, mut reply: Reply) -> Result<Reply> {
+        let Some(key) = &caller.idempotency else { return Ok(reply) };
+        let sealed = SealedBytes::from_bytes(std::mem::take(&mut reply.answer.answer));
+        let opened = self.open_sealed(KeyScope::Tenant(caller.tenant()), &place(key), &sealed).await?;
+        reply.answer.answer = opened.expose_secret().to_vec();
+        Ok(reply)
     }
 
     /// Reserves the call's Idempotency-Key before it calls outside. `Some(reply)` is the stored answer of
@@ -311,6 +348,54 @@ impl App {
 
 const fn is_audited(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::Forbidden | ErrorKind::Conflict | ErrorKind::Unprocessable)
+}
+
+/// How a change is carried out.
+struct Way {
+    scope: Scope,
+    reserved: Option<IdempotencyKey>,
+    /// Seals the kept answer.
+    sealer: Option<Arc<Sealer>>,
+}
+
+impl Way {
+    const fn within(caller: &Caller) -> Self {
+        Self { scope: caller.scope(), reserved: None, sealer: None }
+    }
+}
+
+/// One run of a change's transaction.
+fn attempt<T: Serialize>(
+    tx: &mut Tx<'_>,
+    caller: &Caller,
+    seed: Uuid,
+    reserved: Option<&IdempotencyKey>,
+    sealer: Option<&Sealer>,
+    decide: &impl Fn(&mut Tx<'_>, &mut Notes) -> Result<Change<T>>,
+) -> Result<Reply> {
+    let fresh = caller.idempotency.as_ref().filter(|_| reserved.is_none());
+    if let Some(key) = fresh
+        && let Reserved::Answered(answer) = idempotency::reserve(tx, key, caller.now, None)?
+    {
+        return Ok(Reply { answer, revision: None, replayed: true });
+    }
+    let mut notes = Notes::new(seed, caller.now);
+    let change = decide(tx, &mut notes)?;
+    let reply = commit(tx, caller, notes, change)?;
+    if let Some(key) = fresh.or(reserved) {
+        let mut kept = kept(&reply.answer);
+        if let Some(sealer) = sealer {
+            kept.answer = sealer.seal(&place(key), &kept.answer)?.as_bytes().to_vec();
+        }
+        idempotency::store(tx, key, &kept)?;
+    }
+    Ok(reply)
+}
+
+/// Where a sealed answer belongs.
+fn place(key: &IdempotencyKey) -> Aad {
+    let row = format!("{} {} {} {}", key.principal, key.method, key.path, key.key);
+    Aad::new("idempotency.answer", row, 1)
 }
 
 fn commit<T: Serialize>(tx: &mut Tx<'_>, caller: &Caller, notes: Notes, change: Change<T>) -> Result<Reply> {

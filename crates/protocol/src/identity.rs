@@ -4,7 +4,7 @@
 use garde::Validate;
 use plimsoll_core::{
     id::{EnvironmentId, RoleId, UserId},
-    identity::{Client, ClientAuthentication, PrincipalRef, RegistrationToken, User},
+    identity::{Client, ClientAuthentication, PrincipalRef, RegistrationToken, Tenant, User},
     label::Labels,
     permission::Permission,
     rate::Tier,
@@ -33,6 +33,18 @@ pub struct CreateTenant {
     #[garde(dive)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub administrator: Option<CreateUser>,
+}
+
+/// A tenant, and the administrator that was made for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CreatedTenant {
+    /// The tenant.
+    #[serde(flatten)]
+    pub tenant: Tenant,
+    /// Its first administrator, when one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub administrator: Option<CreatedUser>,
 }
 
 /// Makes a user.
@@ -178,6 +190,9 @@ pub struct CreateRole {
     #[garde(length(min = 1, max = 200))]
     pub permissions: Vec<Permission>,
 }
+
+/// The client of the command line: public, the same on every server, for the device flow alone.
+pub const CLI_CLIENT: &str = "plimsoll-cli";
 
 /// Replaces all writable fields of a role.
 pub type UpdateRole = CreateRole;

@@ -47,7 +47,7 @@ impl App {
             let rows = self.store.read(SCOPE, "signing_keys_read", installation::signing_keys).await?;
             let states = rows.iter().map(|row| Ok((row.id, state(row)?))).collect::<Result<Vec<_>>>()?;
             let plan = rotation::plan(&states, command, POLICY, self.context.now())?;
-            if plan == Plan::default() || self.carry_out(&rows, plan).await? {
+            if plan == Plan::default() || self.apply_plan(&rows, plan).await? {
                 return Ok(());
             }
         }
@@ -55,7 +55,7 @@ impl App {
     }
 
     /// `false` when another replica changed the keys meanwhile.
-    async fn carry_out(&self, rows: &[SigningKeyRow], plan: Plan) -> Result<bool> {
+    async fn apply_plan(&self, rows: &[SigningKeyRow], plan: Plan) -> Result<bool> {
         let created = match plan.create {
             Some(state) => Some(self.fresh_key(state).await?),
             None => None,

@@ -1,13 +1,21 @@
 //! Who there is and what they may do: first start, the keys that sign tokens, what is revoked, and the
 //! administration of tenants, users, clients, roles, bindings and registration tokens.
 
+mod audit_event;
 mod authority;
 mod built_in;
+mod client;
 mod first_start;
 mod keys;
+mod password;
+mod registration_token;
 mod renewal;
+mod role;
+mod role_binding;
 mod start;
 pub(crate) mod subject;
+mod tenant;
+mod user;
 
 pub use authority::Authority;
 pub use renewal::keep_current;

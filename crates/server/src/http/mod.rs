@@ -3,7 +3,9 @@
 mod agent;
 mod agent_stream;
 pub(crate) mod answer;
+mod audit_event;
 pub(crate) mod call;
+mod client;
 mod component;
 mod deployment_job;
 mod environment;
@@ -14,12 +16,17 @@ mod job_stream;
 pub(crate) mod openapi;
 pub(crate) mod pipeline;
 pub(crate) mod rate;
+mod registration_token;
+mod role;
+mod role_binding;
 pub(crate) mod route;
 mod routes;
 pub(crate) mod schema;
 mod status;
 mod stream;
 mod target;
+mod tenant;
+mod user;
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -12,8 +12,17 @@ use super::{
 /// Names of the top-level fields of a schema.
 pub(crate) fn property_names(schemas: &Schemas, name: &str) -> Vec<String> {
     let Some(schema) = schemas.get(name) else { return Vec::new() };
-    let Ok(schema) = serde_json::to_value(schema) else { return Vec::new() };
-    schema["properties"].as_object().map(|map| map.keys().cloned().collect()).unwrap_or_default()
+    serde_json::to_value(schema).map_or_else(|_| Vec::new(), |schema| names_in(schemas, &schema))
+}
+
+/// A flattened struct is an `allOf` of a reference and its own fields.
+fn names_in(schemas: &Schemas, schema: &Value) -> Vec<String> {
+    if let Some(reference) = schema["$ref"].as_str() {
+        return property_names(schemas, reference.rsplit('/').next().unwrap_or_default());
+    }
+    let own = schema["properties"].as_object().into_iter().flat_map(Map::keys).cloned();
+    let parts = schema["allOf"].as_array().into_iter().flatten().flat_map(|part| names_in(schemas, part));
+    own.chain(parts).collect()
 }
 
 /// The whole document.

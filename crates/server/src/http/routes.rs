@@ -4,7 +4,8 @@
 use plimsoll_core::Result;
 
 use super::{
-    agent, component, deployment_job, environment, evidence_packet, freeze_window, integration, route::Route, target,
+    agent, audit_event, client, component, deployment_job, environment, evidence_packet, freeze_window, integration,
+    registration_token, role, role_binding, route::Route, target, tenant, user,
 };
 
 /// Every route.
@@ -18,5 +19,12 @@ pub(crate) fn all() -> Result<Vec<Route>> {
     routes.extend(agent::routes()?);
     routes.extend(deployment_job::routes());
     routes.extend(evidence_packet::routes());
+    routes.extend(tenant::routes()?);
+    routes.extend(user::routes()?);
+    routes.extend(client::routes()?);
+    routes.extend(role::routes()?);
+    routes.extend(role_binding::routes()?);
+    routes.extend(registration_token::routes()?);
+    routes.extend(audit_event::routes());
     Ok(routes)
 }

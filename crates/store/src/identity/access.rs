@@ -46,8 +46,8 @@ pub fn load(tx: &mut Tx<'_>, principal: PrincipalRef) -> Result<Access> {
     Ok(Access { version, roles, grants: Grants::new(grants) })
 }
 
-/// Every tenant's row belongs to tenant `default`, so only that one sees any.
-fn standing(tx: &mut Tx<'_>) -> Result<Standing> {
+/// Where the tenant stands. Every tenant's row belongs to tenant `default`, so only that one sees any.
+pub fn standing(tx: &mut Tx<'_>) -> Result<Standing> {
     let tenant = tx.tenant()?;
     let row = tx.query_opt("SELECT id FROM tenant WHERE tenant_id = $1 LIMIT 1", params![tenant])?;
     Ok(if row.is_some() { Standing::Home } else { Standing::Guest })

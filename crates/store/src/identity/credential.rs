@@ -42,8 +42,8 @@ pub fn set_password_hash(tx: &mut Tx<'_>, id: UserId, hash: &str) -> Result<()> 
     )
 }
 
-/// Writes what changes by mere use (`lastSignInAt`, `lastUsedAt`) without raising the revision. Somebody
-/// else's change meanwhile wins.
+/// Writes what changes by mere use (`lastSignInAt`, `lastUsedAt`), or follows from another resource's change,
+/// without raising the revision. Somebody else's change meanwhile wins.
 pub fn note_use<R: Resource>(tx: &mut Tx<'_>, resource: &R) -> Result<()> {
     let tenant = tx.tenant()?;
     let sql = format!("UPDATE {} SET body = $4 WHERE tenant_id = $1 AND id = $2 AND revision = $3", R::TABLE.name);

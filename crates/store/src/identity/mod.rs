@@ -10,6 +10,7 @@ mod registration_token;
 pub mod revocation;
 mod role;
 mod role_binding;
+pub mod session;
 mod tenant;
 mod user;
 

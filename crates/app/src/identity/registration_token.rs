@@ -1,0 +1,94 @@
+//! Registration tokens, with which agents enrol.
+
+use plimsoll_authority::{secret::ExposeSecret as _, token::Subject};
+use plimsoll_core::{
+    Error, Result,
+    id::{RegistrationTokenId, TypedId},
+    identity::RegistrationToken,
+};
+use plimsoll_protocol::{
+    identity::{CreateRegistrationToken, CreatedRegistrationToken},
+    secret::SecretText,
+};
+use plimsoll_store::{
+    Lock,
+    identity::{
+        revocation::{self, Revoked},
+        revoke_registration_token,
+    },
+    resource::{self, ListQuery, Listing},
+};
+use serde_json::json;
+
+use crate::{App, Caller, Change, Reply};
+
+/// Newer than any change: what a registration token may do does not follow from roles, so that no change
+/// of them makes it stale. That it is good is looked up when it is used.
+const NEVER_STALE: u64 = i64::MAX as u64;
+
+impl App {
+    /// Makes a token that one agent can enrol with. The token is shown once.
+    pub async fn registration_token_create(&self, caller: &Caller, body: CreateRegistrationToken) -> Result<Reply> {
+        caller.may_everywhere()?;
+        let id: RegistrationTokenId = self.context.id();
+        let subject = Subject::registration(caller.tenant(), id, caller.principal.user, NEVER_STALE);
+        let lifetime = i64::from(body.expires_in_seconds);
+        let issued = self.authority()?.issuer().issue(&subject, lifetime, &self.context)?;
+        let (token, created_by) = (SecretText::new(issued.token.expose_secret()), caller.principal.user);
+        self.mutate_secret(caller, move |tx, notes| {
+            let registration_token = RegistrationToken {
+                id,
+                description: body.description.clone(),
+                labels: body.labels.clone(),
+                expires_at: issued.expires_at,
+                used_at: None,
+                agent_id: None,
+                revoked_at: None,
+                created_by,
+                created_at: notes.now(),
+            };
+            resource::insert(tx, &registration_token)?;
+            let patch = resource::as_json(&registration_token)?;
+            notes.event("registration_token", id, None, "registration_token.created", patch.clone());
+            let created = CreatedRegistrationToken { registration_token, token: token.clone() };
+            let change = Change::created("registration-tokens", "registration_token", id, created)?;
+            Ok(change.with_patch(Some(patch)))
+        })
+        .await
+    }
+
+    /// A page of registration tokens.
+    pub async fn registration_token_list(
+        &self,
+        caller: &Caller,
+        query: ListQuery,
+    ) -> Result<Listing<RegistrationToken>> {
+        self.store.list(caller.scope(), "registration_token_list", query).await
+    }
+
+    /// One registration token.
+    pub async fn registration_token_get(&self, caller: &Caller, id: RegistrationTokenId) -> Result<RegistrationToken> {
+        self.store.read(caller.scope(), "registration_token_get", move |tx| resource::get(tx, id)).await
+    }
+
+    /// Revokes a token that was not used.
+    pub async fn registration_token_delete(&self, caller: &Caller, id: RegistrationTokenId) -> Result<Reply> {
+        caller.may_everywhere()?;
+        self.mutate(caller, move |tx, notes| {
+            tx.lock(&Lock::Named("registration token", &id.to_string()))?;
+            let mut token: RegistrationToken = resource::get(tx, id)?;
+            let used = || Error::state_conflict("registration token", "used", "revoke", &[]);
+            if token.used_at.is_some() {
+                return Err(used());
+            }
+            token.revoked_at = Some(notes.now());
+            if !revoke_registration_token(tx, &token)? {
+                return Err(used());
+            }
+            revocation::revoke(tx, &Revoked::Principal(id.uuid()), token.expires_at)?;
+            notes.event("registration_token", id, None, "registration_token.deleted", json!({}));
+            Ok(Change::gone("registration_token", id))
+        })
+        .await
+    }
+}
