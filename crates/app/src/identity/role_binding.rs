@@ -129,8 +129,9 @@ fn principal_exists(tx: &mut Tx<'_>, principal: PrincipalRef) -> Result<bool> {
     Ok(match principal.kind {
         RoleHolder::User => resource::find::<User>(tx, UserId::from_uuid(principal.id))?
             .is_some_and(|user| user.active && user.service_of.is_none()),
-        RoleHolder::Client => resource::find::<Client>(tx, ClientId::from_uuid(principal.id))?
-            .is_some_and(|client| client.active),
+        RoleHolder::Client => {
+            resource::find::<Client>(tx, ClientId::from_uuid(principal.id))?.is_some_and(|client| client.active)
+        }
     })
 }
 
