@@ -114,6 +114,7 @@ fn background(set: &mut JoinSet<()>, app: &Arc<App>, stop: &CancellationToken) {
     set.spawn(tasks::run_loop(Arc::clone(app), "sequencer", POLL, stop.clone(), tasks::sequencer::step));
     set.spawn(tasks::run_loop(Arc::clone(app), "jobs", POLL, stop.clone(), deployment::advance::step));
     set.spawn(tasks::run_loop(Arc::clone(app), "silent agents", POLL, stop.clone(), deployment::advance::sweep));
+    set.spawn(tasks::run_loop(Arc::clone(app), "heartbeats", POLL, stop.clone(), tasks::agents::step));
     set.spawn(tasks::run_loop(Arc::clone(app), "evidence", POLL, stop.clone(), evidence::sign::step));
 }
 

@@ -30,6 +30,8 @@ use crate::{App, Caller, Notes};
 
 /// An agent that is silent for so long is no longer kept in memory.
 const FORGOTTEN_SECONDS: i64 = 600;
+/// How often beats are written. With a step every 5 s that is at most 15 s after they came.
+const WRITTEN_EVERY_SECONDS: i64 = 10;
 
 #[derive(Clone, Debug)]
 struct Heard {
@@ -41,28 +43,39 @@ struct Heard {
 
 /// The last beat of each agent that this replica heard.
 #[derive(Debug, Default)]
-pub struct Heartbeats(Mutex<HashMap<(TenantId, AgentId), Heard>>);
+pub struct Heartbeats(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    beats: HashMap<(TenantId, AgentId), Heard>,
+    taken_at: Option<Timestamp>,
+}
 
 impl Heartbeats {
-    fn lock(&self) -> MutexGuard<'_, HashMap<(TenantId, AgentId), Heard>> {
+    fn lock(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The next beat of this agent is written at once: its status was changed elsewhere.
     pub(crate) fn forget(&self, tenant: TenantId, agent: AgentId) {
-        self.lock().remove(&(tenant, agent));
+        self.lock().beats.remove(&(tenant, agent));
     }
 
     /// Keeps a beat; answers whether it must be written now.
     fn keep(&self, tenant: TenantId, agent: AgentId, heard: Heard) -> bool {
         let status = heard.status;
-        let before = self.lock().insert((tenant, agent), heard);
+        let before = self.lock().beats.insert((tenant, agent), heard);
         before.is_none_or(|before| before.status != status)
     }
 
-    /// What was heard since it was last taken, by tenant.
+    /// What was heard since it was last taken, by tenant; nothing when that was just before.
     fn take(&self, now: Timestamp) -> BTreeMap<TenantId, Vec<(AgentId, Heard)>> {
-        let mut beats = self.lock();
+        let mut kept = self.lock();
+        if kept.taken_at.is_some_and(|at| (0..WRITTEN_EVERY_SECONDS).contains(&now.seconds_since(at))) {
+            return BTreeMap::new();
+        }
+        kept.taken_at = Some(now);
+        let beats = &mut kept.beats;
         beats.retain(|_, heard| now.seconds_since(heard.at) < FORGOTTEN_SECONDS);
         let mut taken: BTreeMap<TenantId, Vec<(AgentId, Heard)>> = BTreeMap::new();
         for ((tenant, agent), heard) in beats.iter_mut().filter(|(_, heard)| !heard.written) {

@@ -1,5 +1,5 @@
-//! Writes heartbeats, and marks agents that are silent. Run it every 5 s: a beat is then written at most
-//! 15 s after it came, before its agent could count as silent.
+//! Writes heartbeats, and marks agents that are silent. Run it at least every 5 s: a beat is then written
+//! before its agent could count as silent.
 
 use std::sync::Arc;
 
