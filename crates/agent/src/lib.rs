@@ -7,5 +7,7 @@ pub mod fence;
 pub mod fs;
 pub mod lease;
 pub mod masking;
+pub mod resources;
 pub mod session;
+pub mod supervise;
 pub mod task;

@@ -160,7 +160,7 @@ pub trait InstanceHost: Send + Sync {
     fn launch(&self, scope: Scope<'_>, new: NewInstance<'_>) -> impl Future<Output = Outcome<()>> + Send;
 
     /// Starts a stopped instance; one that runs is left alone.
-    fn start(&self, name: &str) -> impl Future<Output = Outcome<()>> + Send;
+    fn start(&self, scope: Scope<'_>, name: &str) -> impl Future<Output = Outcome<()>> + Send;
 
     /// Stops an instance within its grace; one that is stopped or absent is fine.
     fn stop(&self, name: &str, grace: Duration) -> impl Future<Output = Outcome<()>> + Send;

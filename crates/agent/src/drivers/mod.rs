@@ -3,6 +3,8 @@
 
 pub mod host;
 pub mod instances;
+pub mod probe;
+pub mod process;
 
 use std::future::Future;
 

@@ -3,5 +3,7 @@
 
 mod kills;
 mod machine;
+mod process;
 mod sim;
+mod site;
 mod support;

@@ -166,7 +166,7 @@ impl InstanceHost for World {
         Ok(())
     }
 
-    async fn start(&self, name: &str) -> Outcome<()> {
+    async fn start(&self, _scope: Scope<'_>, name: &str) -> Outcome<()> {
         self.change(|state| {
             let sim = state.instances.get_mut(name).unwrap();
             if sim.instance.state != RunState::Running {

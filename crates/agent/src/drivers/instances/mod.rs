@@ -14,14 +14,30 @@ mod undo;
 pub use record::{Record, read_record};
 pub use sticker::{path as sticker_path, read_all as read_stickers};
 
-use plimsoll_core::context::Context;
-use plimsoll_protocol::agent::{observe::TargetObservation, order::TargetInfo, report::ComponentResult};
+use std::collections::BTreeMap;
+
+use plimsoll_core::{context::Context, deployment::spec::ComponentSpec};
+use plimsoll_protocol::agent::{
+    observe::TargetObservation,
+    order::{TargetInfo, TaskOrder},
+    report::ComponentResult,
+};
 
 use super::{Applied, Driver, Outcome, Scope, host::InstanceHost};
 use crate::task::{
     machine::Machine,
     step::{Plan, Step},
 };
+
+/// Variables that every instance gets, to know itself; the component's own win over them.
+#[must_use]
+pub fn own_variables(order: &TaskOrder, component: &ComponentSpec) -> BTreeMap<String, String> {
+    BTreeMap::from([
+        ("PLIMSOLL_APPLICATION".to_owned(), order.application.clone()),
+        ("PLIMSOLL_COMPONENT".to_owned(), component.name.clone()),
+        ("PLIMSOLL_IMAGE_DIGEST".to_owned(), component.image.digest.to_string()),
+    ])
+}
 
 /// The driver over a host.
 #[derive(Clone, Debug)]

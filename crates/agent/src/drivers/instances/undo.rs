@@ -66,7 +66,7 @@ async fn start_again<H: InstanceHost>(
         let message = format!("{}, which ran before, is gone: somebody removed it", old.name);
         return Err(TaskError::new(TaskErrorCode::UndoFailed, message).component(component));
     }
-    host.start(&old.name).await?;
+    host.start(scope, &old.name).await?;
     if old.restart != RestartPolicy::No {
         host.set_restart(&old.name, old.restart).await?;
     }
