@@ -24,6 +24,7 @@ pub mod sealing;
 pub mod settings;
 pub mod signing;
 pub mod target;
+mod target_health;
 pub mod tasks;
 
 use std::sync::{Arc, OnceLock};

@@ -7,7 +7,7 @@ use plimsoll_core::{
     environment::{Environment, FreezeWindow},
     id::{AgentId, RegistrationTokenId, TypedId},
     identity::RegistrationToken,
-    inventory::{Agent, AgentStatus, Target, TargetStatus},
+    inventory::{Agent, AgentStatus, HealthReport, Target, TargetStatus},
     permission::{Grant, Grants, Permission},
 };
 use plimsoll_evidence::SigningKey;
@@ -195,6 +195,10 @@ async fn targets_are_checked_by_type_and_by_what_they_name(world: World) -> Resu
     sent.read_only.insert("status".to_owned(), "healthy".into());
     let changed: Target = answer(&world.app.target_update(&caller, web.id, sent).await?)?;
     assert!(changed.maintenance && changed.status == TargetStatus::Unknown);
+    let asked = world.app.target_health_check(&world.caller(Op::TargetHealthCheck), web.id).await?;
+    assert_eq!(answer::<HealthReport>(&asked)?.status, TargetStatus::Unreachable, "nobody serves it");
+    let seen = world.app.target_get(&world.caller(Op::TargetGet), web.id).await?;
+    assert_eq!((seen.status, seen.revision), (TargetStatus::Unreachable, changed.revision));
     Ok(())
 }
 

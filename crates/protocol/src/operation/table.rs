@@ -67,7 +67,7 @@ operations! {
     TargetGet "target_get", Get "/targets/{id}", TargetRead, Read, None, Standard, Contract, Built;
     TargetUpdate "target_update", Put "/targets/{id}", TargetWrite, Mutation, None, Standard, Contract, Built;
     TargetDelete "target_delete", Delete "/targets/{id}", TargetWrite, Mutation, None, Standard, Contract, Built;
-    TargetHealthCheck "target_health_check", Post "/targets/{id}/health-check", TargetWrite, Mutation, Reserved, Standard, Contract, NotYet;
+    TargetHealthCheck "target_health_check", Post "/targets/{id}/health-check", TargetWrite, Mutation, Reserved, Standard, Contract, Built;
     TargetSticker "target_sticker", Get "/targets/{id}/sticker", TargetRead, Read, None, Standard, Contract, NotYet;
     TargetDrift "target_drift", Get "/targets/{id}/drift", TargetRead, Read, None, Standard, Contract, NotYet;
     AgentRegister "agent_register", Post "/agents/register", AgentRegister, Mutation, InTransaction, Standard, Contract, Built;

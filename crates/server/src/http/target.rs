@@ -1,7 +1,7 @@
 //! Targets.
 
 use http::HeaderName;
-use plimsoll_core::{Error, Result, inventory::Target};
+use plimsoll_core::{Error, Result, inventory::{HealthReport, Target}};
 use plimsoll_protocol::{
     inventory::{CreateTarget, UpdateTarget},
     operation::OperationId as Op,
@@ -16,6 +16,7 @@ pub(crate) fn routes() -> Result<Vec<Route>> {
         Route::new(Op::TargetGet, get).answers::<Target>(),
         Route::new(Op::TargetUpdate, update).takes::<UpdateTarget>()?.answers::<Target>(),
         Route::new(Op::TargetDelete, delete),
+        Route::new(Op::TargetHealthCheck, health_check).answers::<HealthReport>(),
     ])
 }
 
@@ -52,4 +53,8 @@ async fn delete(call: Call) -> Result<Answer> {
     }
     // 204 has no body: what keeps running stands in a header.
     Ok(answer.with(HeaderName::from_static("plimsoll-left-running"), left.join(", ")))
+}
+
+async fn health_check(call: Call) -> Result<Answer> {
+    Answer::reply(call.server.app.target_health_check(&call.caller, call.id("id")?).await?)
 }
