@@ -24,7 +24,8 @@ impl App {
     pub async fn target_health_check(&self, caller: &Caller, id: TargetId) -> Result<Reply> {
         let ask = async {
             let target = self.target_get(caller, id).await?;
-            let seen = self.observe_target(caller.tenant(), &target, ObserveKind::HealthCheck, DEADLINE_SECONDS).await?;
+            let seen =
+                self.observe_target(caller.tenant(), &target, ObserveKind::HealthCheck, DEADLINE_SECONDS).await?;
             let report = judge(&target, seen.as_ref(), self.context.now());
             Ok((report, seen))
         };

@@ -1,7 +1,10 @@
 //! Targets.
 
 use http::HeaderName;
-use plimsoll_core::{Error, Result, inventory::{HealthReport, Target}};
+use plimsoll_core::{
+    Error, Result,
+    inventory::{HealthReport, Target},
+};
 use plimsoll_protocol::{
     inventory::{CreateTarget, UpdateTarget},
     operation::OperationId as Op,
