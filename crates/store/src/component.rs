@@ -1,11 +1,11 @@
-//! Components as rows.
+//! Components as rows, and what they depend on.
 
 use std::collections::BTreeMap;
 
-use plimsoll_core::{Timestamp, component::Component, id::ComponentId};
+use plimsoll_core::{Result, Timestamp, component::Component, id::ComponentId, in_use::Reference};
 
 use crate::{
-    IntoValue, Value,
+    IntoValue, Tx, Value, params,
     resource::{Field, FieldKind, Resource, Table},
 };
 
@@ -51,4 +51,44 @@ impl Resource for Component {
     fn labels(&self) -> Option<&BTreeMap<String, String>> {
         Some(&self.labels)
     }
+}
+
+/// Writes what a component depends on, in place of what stood there.
+pub fn set_dependencies(tx: &mut Tx<'_>, component: &Component) -> Result<()> {
+    remove_dependencies(tx, component.id)?;
+    let tenant = tx.tenant()?;
+    for depends_on in &component.depends_on {
+        tx.execute(
+            "INSERT INTO component_dependency (tenant_id, component_id, depends_on) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+            params![tenant, component.id, *depends_on],
+        )?;
+    }
+    Ok(())
+}
+
+/// A deleted component depends on nothing.
+pub fn remove_dependencies(tx: &mut Tx<'_>, component: ComponentId) -> Result<()> {
+    let tenant = tx.tenant()?;
+    tx.execute(
+        "DELETE FROM component_dependency WHERE tenant_id = $1 AND component_id = $2",
+        params![tenant, component],
+    )
+    .map(drop)
+}
+
+/// The components that depend on this one, at most 100.
+pub fn dependents(tx: &mut Tx<'_>, id: ComponentId) -> Result<Vec<Reference>> {
+    let tenant = tx.tenant()?;
+    let rows = tx.query(
+        "SELECT c.id, c.name FROM component_dependency d
+         JOIN component c ON c.tenant_id = d.tenant_id AND c.id = d.component_id
+         WHERE d.tenant_id = $1 AND d.depends_on = $2 ORDER BY c.name LIMIT 100",
+        params![tenant, id],
+    )?;
+    rows.into_iter()
+        .map(|row| {
+            let mut row = row.reader();
+            Ok(Reference::new("component", row.next::<ComponentId>()?, row.next::<String>()?))
+        })
+        .collect()
 }

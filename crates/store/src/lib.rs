@@ -10,7 +10,9 @@
 
 pub mod agent;
 pub mod audit;
-mod component;
+pub mod component;
+pub mod component_sync;
+pub mod component_version;
 pub mod deployment;
 pub mod environment;
 pub mod event;
@@ -22,6 +24,7 @@ pub mod identity;
 pub mod integration;
 pub mod migrate;
 pub mod observation;
+pub mod release;
 pub mod resource;
 pub mod sealing_key;
 mod seam;

@@ -34,6 +34,7 @@ const FIRST: &[&str] = &[
     include_str!("migrations/0001/identity.sql"),
     include_str!("migrations/0001/integration.sql"),
     include_str!("migrations/0001/component.sql"),
+    include_str!("migrations/0001/release.sql"),
     include_str!("migrations/0001/deployment.sql"),
     include_str!("migrations/0001/inventory.sql"),
     include_str!("migrations/0001/evidence.sql"),

@@ -18,5 +18,6 @@ mod tenant;
 mod user;
 
 pub use authority::Authority;
+pub(crate) use first_start::server_principal;
 pub use renewal::keep_current;
 pub use start::{AuthoritySettings, FirstStart, Started, start};

@@ -34,8 +34,4 @@ impl Clients {
         self.0.insert(key, client.clone());
         Ok(client)
     }
-
-    pub(super) fn known(&self, id: IntegrationId, changed_at: Timestamp) -> Option<RegistryClient> {
-        self.0.get(&(id, changed_at))
-    }
 }

@@ -4,7 +4,7 @@ mod access;
 mod cache;
 mod oci;
 
-use std::{fmt, time::Duration};
+use std::fmt;
 
 use futures_util::future::BoxFuture;
 use plimsoll_authority::secret::SecretString;
@@ -86,7 +86,4 @@ pub trait RegistryGateway: fmt::Debug + Send + Sync + 'static {
         repository: &'a Repository,
         reference: &'a Reference,
     ) -> BoxFuture<'a, Result<ResolvedImage, RegistryError>>;
-
-    /// How long the registry wants no calls, after a 429.
-    fn paused_for(&self, registry: &Registry) -> Duration;
 }

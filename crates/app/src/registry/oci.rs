@@ -99,8 +99,4 @@ impl RegistryGateway for OciGateway {
     ) -> BoxFuture<'a, Result<ResolvedImage, RegistryError>> {
         Box::pin(async move { self.client(registry)?.resolve(repository, reference).await })
     }
-
-    fn paused_for(&self, registry: &Registry) -> Duration {
-        self.clients.known(registry.id, registry.changed_at).map_or(Duration::ZERO, |client| client.paused_for())
-    }
 }

@@ -2,6 +2,7 @@
 //! replica: what only one may do at a time is held by lease or claim.
 
 pub mod agents;
+pub mod component_sync;
 pub mod sequencer;
 
 use std::{future::Future, sync::Arc, time::Duration};

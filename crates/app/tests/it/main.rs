@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 
+mod components;
+mod fake_registry;
 mod identity;
 mod integrations;
 mod inventory;
 mod support;
+mod sync;

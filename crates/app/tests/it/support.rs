@@ -6,26 +6,34 @@ use std::sync::{
 };
 
 use anyhow::{Context as _, Result};
-use plimsoll_app::{App, Caller, Reply, registry::OutboundPolicy, replace::Replace, settings::Settings};
+use plimsoll_app::{
+    App, Caller, Reply,
+    registry::{OutboundPolicy, RegistryGateway},
+    replace::Replace,
+    settings::Settings,
+};
 use plimsoll_authority::seal::RootKey;
 use plimsoll_core::{
     Timestamp,
     audit::{AuditEvent, Origin, Principal, PrincipalType},
+    component::{Component, ComponentVersion, SyncResult},
     context::{Ambient, Context},
-    id::{TenantId, UserId},
+    id::{ComponentId, TenantId, UserId},
+    integration::Integration,
     permission::{Grant, Grants, Permission},
 };
 use plimsoll_oci::{NetworkPolicy, ProxyUse};
 use plimsoll_protocol::operation::OperationId;
 use plimsoll_store::{
     Scope, Store, StoreConfig,
+    component_version::StoredVersion,
     event::{self, Followed, PositionedEvent},
     resource::{ListQuery, Page, Resource},
     {SystemReason, Tx},
 };
 use plimsoll_testkit::{Postgres, TestDatabase};
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 /// Runs each test on SQLite and on PostgreSQL.
@@ -49,7 +57,7 @@ macro_rules! on_both_databases {
 
 /// An app and what it stands on.
 pub struct World {
-    pub app: App,
+    pub app: Arc<App>,
     pub clock: Clock,
     pub tenant: TenantId,
     // Dropped after the app.
@@ -111,7 +119,7 @@ impl World {
         let tenant = context.id();
         let settings = Settings { outbound, ..Settings::default() };
         let app = App::new(Store::open(config)?, context, root, settings);
-        Ok(Self { app, clock, tenant, _folder: folder, _database: database })
+        Ok(Self { app: Arc::new(app), clock, tenant, _folder: folder, _database: database })
     }
 
     /// Somebody of the world's tenant who may do everything, calling `operation`.
@@ -168,6 +176,42 @@ impl World {
     pub async fn count(&self, sql: &'static str) -> Result<i64> {
         let count = move |tx: &mut Tx<'_>| tx.query_one(sql, &[])?.first::<i64>();
         Ok(self.app.store.read(Scope::Tenant(self.tenant), "test", count).await?)
+    }
+}
+
+impl World {
+    /// The same world with other registries behind it.
+    pub fn with_registries(mut self, registries: impl RegistryGateway) -> Self {
+        let app = Arc::get_mut(&mut self.app).expect("nobody else holds the app yet");
+        app.registries = Arc::new(registries);
+        self
+    }
+
+    /// An integration with a registry.
+    pub async fn registry(&self, url: &str) -> Result<Integration> {
+        let json = json!({"name": "hub", "typeId": "oci_registry", "config": {"url": url, "insecure": true}});
+        answer(&self.app.integration_create(&self.caller(OperationId::IntegrationCreate), body(json)).await?)
+    }
+
+    /// A component, made of the fields of its body.
+    pub async fn component(&self, json: Value) -> plimsoll_core::Result<Component> {
+        let caller = self.caller(OperationId::ComponentCreate);
+        let reply = self.app.component_create(&caller, body(json)).await?;
+        Ok(answer(&reply).expect("a component"))
+    }
+
+    /// Syncs a component now.
+    pub async fn sync(&self, id: ComponentId) -> plimsoll_core::Result<SyncResult> {
+        let caller = self.caller(OperationId::ComponentSyncVersions);
+        let reply = self.app.component_sync_versions(&caller, id).await?;
+        Ok(answer(&reply).expect("what a sync did"))
+    }
+
+    /// All versions of a component, the highest first.
+    pub async fn versions(&self, id: ComponentId) -> Result<Vec<ComponentVersion>> {
+        let caller = self.caller(OperationId::ComponentVersions);
+        let page = self.app.component_versions(&caller, id, everything::<StoredVersion>("-version")?).await?;
+        Ok(page.items)
     }
 }
 

@@ -81,8 +81,8 @@ operations! {
     ComponentGet "component_get", Get "/components/{id}", ComponentRead, Read, None, Standard, Contract, Built;
     ComponentUpdate "component_update", Put "/components/{id}", ComponentWrite, Mutation, None, Standard, Contract, Built;
     ComponentDelete "component_delete", Delete "/components/{id}", ComponentWrite, Mutation, None, Standard, Contract, Built;
-    ComponentSyncVersions "component_sync_versions", Post "/components/{id}/sync-versions", ComponentWrite, Mutation, Reserved, Standard, Contract, NotYet;
-    ComponentVersions "component_versions", Get "/components/{id}/versions", ComponentRead, Read, None, Standard, Contract, NotYet;
+    ComponentSyncVersions "component_sync_versions", Post "/components/{id}/sync-versions", ComponentWrite, Mutation, Reserved, Standard, Contract, Built;
+    ComponentVersions "component_versions", Get "/components/{id}/versions", ComponentRead, Read, None, Standard, Contract, Built;
     ReleaseCreate "release_create", Post "/releases", ReleaseCreate, Mutation, Reserved, Standard, Contract, NotYet;
     ReleaseList "release_list", Get "/releases", ReleaseRead, Read, None, Standard, Contract, NotYet;
     ReleaseGet "release_get", Get "/releases/{id}", ReleaseRead, Read, None, Standard, Contract, NotYet;

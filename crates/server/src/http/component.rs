@@ -1,10 +1,14 @@
 //! Components.
 
-use plimsoll_core::{Result, component::Component};
+use plimsoll_core::{
+    Result,
+    component::{Component, ComponentVersion, SyncResult},
+};
 use plimsoll_protocol::{
     component::{CreateComponent, UpdateComponent},
     operation::OperationId as Op,
 };
+use plimsoll_store::component_version::StoredVersion;
 
 use super::{answer::Answer, call::Call, route::Route};
 
@@ -15,6 +19,8 @@ pub(crate) fn routes() -> Result<Vec<Route>> {
         Route::new(Op::ComponentGet, get).answers::<Component>(),
         Route::new(Op::ComponentUpdate, update).takes::<UpdateComponent>()?.answers::<Component>(),
         Route::new(Op::ComponentDelete, delete),
+        Route::new(Op::ComponentSyncVersions, sync_versions).answers::<SyncResult>(),
+        Route::new(Op::ComponentVersions, versions).pages::<ComponentVersion>(),
     ])
 }
 
@@ -40,4 +46,13 @@ async fn update(mut call: Call) -> Result<Answer> {
 
 async fn delete(call: Call) -> Result<Answer> {
     Answer::reply(call.server.app.component_delete(&call.caller, call.id("id")?).await?)
+}
+
+async fn sync_versions(call: Call) -> Result<Answer> {
+    Answer::reply(call.server.app.component_sync_versions(&call.caller, call.id("id")?).await?)
+}
+
+async fn versions(call: Call) -> Result<Answer> {
+    let query = call.list::<StoredVersion>("-version")?;
+    Answer::page(&call.server.app.component_versions(&call.caller, call.id("id")?, query).await?)
 }

@@ -94,8 +94,9 @@ fn order(table: &Table, sort: &str, wrong: &mut Vec<ValidationError>) -> String 
     let mut descending_last = false;
     for one in sort.split(',').map(str::trim).filter(|one| !one.is_empty()) {
         let (name, direction) = one.strip_prefix('-').map_or((one, ""), |name| (name, " DESC"));
-        let field = table.fields.iter().find(|field| field.api == name).copied().or_else(|| fixed(name));
-        match field.filter(|field| field.sortable) {
+        // A field may be filtered by one column and sorted by another, under one name.
+        let declared = table.fields.iter().find(|field| field.api == name && field.sortable).copied();
+        match declared.or_else(|| fixed(name)).filter(|field| field.sortable) {
             Some(field) => parts.push(format!("{}{direction}", field.column)),
             None => {
                 let known: Vec<&str> =

@@ -1,11 +1,25 @@
-//! Components.
+//! Components and their versions.
 
-use plimsoll_core::{Error, Result, ValidationError, component::Component, id::ComponentId};
+mod check;
+pub(crate) mod sync;
+
+use plimsoll_core::{
+    Result,
+    component::{Component, ComponentVersion},
+    id::ComponentId,
+    in_use::{Reference, in_use},
+};
 use plimsoll_protocol::component::{CreateComponent, UpdateComponent};
 use plimsoll_store::{
-    Tx,
-    resource::{self, ListQuery, Listing},
+    Lock, Tx, component as rows,
+    component_version::StoredVersion,
+    release,
+    resource::{self, ListQuery, Listing, Resource},
+    work,
 };
+use serde_json::json;
+
+use check::{check, lock_graph};
 
 use crate::{App, Caller, Change, Notes, Reply, replace::Replace};
 
@@ -16,6 +30,8 @@ impl App {
             let component = fresh(&body, notes);
             check(tx, &component)?;
             resource::insert(tx, &component)?;
+            rows::set_dependencies(tx, &component)?;
+            work::enqueue(tx, sync::WORK, &component.id.to_string(), notes.now())?;
             notes.event("component", component.id, None, "component.created", resource::as_json(&component)?);
             Change::created("components", "component", component.id, component)
         })
@@ -41,7 +57,10 @@ impl App {
     ) -> Result<Reply> {
         let owned = caller.clone();
         self.mutate_in_tenant(caller, move |tx, notes| {
-            tx.lock(&plimsoll_store::Lock::Component(id))?;
+            resource::get::<Component>(tx, id)?;
+            // Parents before children: the check locks integrations and the graph.
+            check(tx, &Component { id, ..fresh(&replace.body, notes) })?;
+            tx.lock(&Lock::Component(id))?;
             let current: Component = resource::get(tx, id)?;
             owned.check_revision(current.revision)?;
             replace.check_read_only(&current)?;
@@ -51,8 +70,11 @@ impl App {
                 created_at: current.created_at,
                 ..fresh(&replace.body, notes)
             };
-            check(tx, &next)?;
             resource::update(tx, &mut next)?;
+            rows::set_dependencies(tx, &next)?;
+            if sync::reads_other_tags(&current, &next) {
+                work::enqueue(tx, sync::WORK, &id.to_string(), notes.now())?;
+            }
             notes.event("component", id, None, "component.updated", resource::as_json(&next)?);
             Change::done("component", id, &resource::as_json(&current)?, next)
         })
@@ -63,15 +85,41 @@ impl App {
     pub async fn component_delete(&self, caller: &Caller, id: ComponentId) -> Result<Reply> {
         let owned = caller.clone();
         self.mutate_in_tenant(caller, move |tx, notes| {
-            tx.lock(&plimsoll_store::Lock::Component(id))?;
+            lock_graph(tx)?;
+            tx.lock(&Lock::Component(id))?;
             let current: Component = resource::get(tx, id)?;
             owned.check_revision(current.revision)?;
+            let references = references(tx, id)?;
+            if !references.is_empty() {
+                return Err(in_use("component", &references));
+            }
             resource::soft_delete(tx, &current, notes.now())?;
-            notes.event("component", id, None, "component.deleted", serde_json::json!({}));
+            rows::remove_dependencies(tx, id)?;
+            notes.event("component", id, None, "component.deleted", json!({}));
             Ok(Change::gone("component", id))
         })
         .await
     }
+
+    /// A page of a component's versions.
+    pub async fn component_versions(
+        &self,
+        caller: &Caller,
+        id: ComponentId,
+        query: ListQuery,
+    ) -> Result<Listing<ComponentVersion>> {
+        let query = query.within(&StoredVersion::TABLE, &json!({ "componentId": id }))?;
+        self.component_get(caller, id).await?;
+        let page = self.store.list::<StoredVersion>(caller.scope(), "component_versions", query).await?;
+        Ok(page.map(|stored| stored.version))
+    }
+}
+
+/// What holds a component.
+fn references(tx: &mut Tx<'_>, id: ComponentId) -> Result<Vec<Reference>> {
+    let mut all = release::of_component(tx, id)?;
+    all.extend(rows::dependents(tx, id)?);
+    Ok(all)
 }
 
 fn fresh(body: &CreateComponent, notes: &Notes) -> Component {
@@ -96,16 +144,4 @@ fn fresh(body: &CreateComponent, notes: &Notes) -> Component {
         updated_at: notes.now(),
         deleted_at: None,
     }
-}
-
-/// Everything that a component refers to must exist.
-fn check(tx: &mut Tx<'_>, component: &Component) -> Result<()> {
-    let mut wrong = Vec::new();
-    for (index, id) in component.depends_on.iter().enumerate() {
-        if *id == component.id || resource::find::<Component>(tx, *id)?.is_none() {
-            let message = format!("there is no other component with id {id}");
-            wrong.push(ValidationError::new(format!("dependsOn[{index}]"), "unknown_reference", message));
-        }
-    }
-    if wrong.is_empty() { Ok(()) } else { Err(Error::invalid(wrong)) }
 }
