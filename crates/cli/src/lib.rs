@@ -1,3 +1,42 @@
 //! The commands of `plimsoll`.
 
+mod args;
+mod commands;
 pub mod demo;
+pub mod exit;
+mod failure;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::{exit::Exit, failure::Failure, output::Printer};
+
+/// Reads the arguments, does what they say and tells how it went.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = match args::Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
+    let printer = Printer::new(&arguments.global);
+    let done = commands::run(arguments, &printer);
+    match done {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            printer.failure(&failure);
+            failure.exit.into()
+        }
+    }
+}
+
+/// Help goes to standard output and is no failure.
+fn usage(error: &clap::Error) -> ExitCode {
+    // Nobody reads it when this fails.
+    drop(error.print());
+    if error.use_stderr() { Exit::Usage.into() } else { Exit::Ok.into() }
+}
+
+/// What a command gives back.
+pub(crate) type Done = Result<Exit, Failure>;

@@ -1,0 +1,95 @@
+//! The grammar: noun verb.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::commands;
+
+const EXAMPLES: &str = "\
+Examples:
+  plimsoll serve                                      start a server on this machine
+  plimsoll login https://plimsoll.example.com         sign in
+  plimsoll promote shop@2.4.1 --to prod               bring a release into an environment
+  plimsoll component list -o json                     the same schema as the API's
+  plimsoll api GET /api/v1/components                 any call, by hand
+  plimsoll evidence verify packet.json --key key.pem  check evidence without a server
+
+Release control: from a registry to hosts, past gates and approvals, with evidence.";
+
+/// Everything on the command line.
+#[derive(Debug, Parser)]
+#[command(name = "plimsoll", version, before_help = EXAMPLES, about = None, disable_help_subcommand = true, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: commands::Command,
+}
+
+/// Flags that every command takes.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Global {
+    /// How answers are printed
+    #[arg(short, long, global = true, value_enum, default_value_t = Form::Table, help_heading = "Output")]
+    pub(crate) output: Form,
+    /// Tables without their first line
+    #[arg(long, global = true, help_heading = "Output")]
+    pub(crate) no_headers: bool,
+    /// No progress on standard error, errors only
+    #[arg(short, long, global = true, help_heading = "Output")]
+    pub(crate) quiet: bool,
+}
+
+/// A form of output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    /// The columns that matter most
+    #[default]
+    Table,
+    /// More columns
+    Wide,
+    /// The API's JSON
+    Json,
+    /// The same as YAML
+    Yaml,
+    /// One JSON document a line
+    Ndjson,
+    /// Names alone, for scripts
+    Name,
+}
+
+/// Where a packet, a sticker or a key lies.
+#[derive(Args, Debug)]
+pub(crate) struct Verify {
+    /// The file to check; `-` is standard input
+    pub(crate) file: std::path::PathBuf,
+    /// The public key (PEM)
+    #[arg(long, value_name = "PEM")]
+    pub(crate) key: std::path::PathBuf,
+}
+
+/// `evidence`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Evidence {
+    /// Check a packet's signature, form and subjects, without a server
+    #[command(before_help = "Examples:\n  plimsoll evidence verify packet.json --key plimsoll.pem")]
+    Verify(Verify),
+    /// Decide again from the inputs sealed in a packet, and compare with what was decided
+    #[command(before_help = "Examples:\n  plimsoll evidence replay packet.json --key plimsoll.pem")]
+    Replay {
+        /// The packet; `-` is standard input
+        file: std::path::PathBuf,
+        /// Check the signature too, with this public key (PEM)
+        #[arg(long, value_name = "PEM")]
+        key: Option<std::path::PathBuf>,
+    },
+}
+
+/// `sticker`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum StickerCommand {
+    /// Check a host's version sticker, without a server
+    #[command(
+        before_help = "Examples:\n  plimsoll sticker verify /var/lib/plimsoll/deployments/shop/release.sticker --key plimsoll.pem"
+    )]
+    Verify(Verify),
+}

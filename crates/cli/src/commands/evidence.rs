@@ -1,0 +1,95 @@
+//! `plimsoll evidence`: packets checked and decisions made again, without a server.
+
+use std::path::Path;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use plimsoll_core::promotion::{Decision, DecisionInputs, decide};
+use plimsoll_evidence::{
+    MAX_PACKET_BYTES, Packet, Part, PredicateType, Statement, VerifyError, verify_packet,
+};
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use super::file;
+use crate::{
+    Done,
+    args::{Evidence, Verify},
+    exit::Exit,
+    failure::Failure,
+    output::Printer,
+};
+
+pub(super) fn run(command: Evidence, printer: &Printer) -> Done {
+    match command {
+        Evidence::Verify(what) => verify(&what, printer),
+        Evidence::Replay { file, key } => replay(&file, key.as_deref(), printer),
+    }
+}
+
+/// What a packet is refused for.
+pub(super) fn refused(path: &Path, cause: &VerifyError) -> Failure {
+    Failure::new(Exit::Unexpected, cause.code(), format!("{} is not verified: {cause}", path.display()))
+}
+
+fn verify(what: &Verify, printer: &Printer) -> Done {
+    let key = file::key(&what.key)?;
+    let bytes = file::read(&what.file, MAX_PACKET_BYTES as u64 + 1)?;
+    let verified = verify_packet(&bytes, &key).map_err(|cause| refused(&what.file, &cause))?;
+    let statement = verified.statement();
+    let kind = statement.predicate_type().uri();
+    let mut text = format!("verified: {kind}, signed by key {}", verified.key_id());
+    for subject in statement.subjects() {
+        text.push_str(&format!("\n  {} {}", subject.name, subject.digest));
+    }
+    let subjects: Vec<_> =
+        statement.subjects().iter().map(|one| json!({"name": one.name, "digest": one.digest})).collect();
+    let value = json!({
+        "verified": true, "keyId": verified.key_id(), "predicateType": kind,
+        "subject": subjects, "predicate": statement.predicate(),
+    });
+    printer.verdict(&text, &value)?;
+    Ok(Exit::Ok)
+}
+
+fn replay(path: &Path, key: Option<&Path>, printer: &Printer) -> Done {
+    let bytes = file::read(path, MAX_PACKET_BYTES as u64 + 1)?;
+    let statement = match key {
+        Some(key) => verify_packet(&bytes, &file::key(key)?).map(|verified| verified.statement().clone()),
+        None => unverified(&bytes),
+    }
+    .map_err(|cause| refused(path, &cause))?;
+    let kind = statement.predicate_type();
+    if kind != PredicateType::PromotionDecision {
+        return Err(Failure::usage(format!("{} is {}: only decisions can be replayed", path.display(), kind.uri())));
+    }
+    let inputs: DecisionInputs = part(&statement, path, "inputs")?;
+    let recorded: Decision = part(&statement, path, "decision")?;
+    let differences = decide::replay(&inputs, &recorded)?;
+    let value = json!({"same": differences.is_empty(), "outcome": recorded.outcome, "differences": differences});
+    if differences.is_empty() {
+        let signature = if key.is_some() { "verified" } else { "not checked (give --key)" };
+        printer.verdict(&format!("the same: {}; signature {signature}", recorded.outcome), &value)?;
+        return Ok(Exit::Ok);
+    }
+    printer.verdict(&format!("not the same:\n  {}", differences.join("\n  ")), &value)?;
+    Ok(Exit::Unexpected)
+}
+
+/// The statement inside, whoever signed it.
+fn unverified(bytes: &[u8]) -> Result<Statement, VerifyError> {
+    let packet = Packet::parse(bytes)?;
+    let payload = STANDARD
+        .decode(&packet.envelope().payload)
+        .map_err(|cause| VerifyError::Malformed { part: Part::Packet, detail: format!("the payload: {cause}") })?;
+    Statement::from_canonical(&payload)
+}
+
+fn part<T: DeserializeOwned>(statement: &Statement, path: &Path, name: &str) -> Result<T, Failure> {
+    let value = statement.predicate().get(name).ok_or_else(|| {
+        Failure::usage(format!("{} has no sealed {name}; it can be verified but not replayed", path.display()))
+    })?;
+    T::deserialize(value).map_err(|cause| {
+        Failure::usage(format!("the sealed {name} of {} cannot be read: {cause}", path.display()))
+            .hint("a newer program may be needed")
+    })
+}

@@ -1,0 +1,34 @@
+//! Reading the files that commands are given, with a limit.
+
+use std::{
+    fs::File,
+    io::{Read, stdin},
+    path::Path,
+};
+
+use plimsoll_evidence::PublicKey;
+
+use crate::failure::Failure;
+
+/// Larger files are none of ours.
+const MAX_KEY_BYTES: u64 = 64 << 10;
+
+/// The bytes of a file, or of standard input for `-`; more than `limit` are refused.
+pub(super) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
+    let told = |cause: std::io::Error| Failure::usage(format!("{} cannot be read: {cause}", path.display()));
+    let source: Box<dyn Read> =
+        if path == Path::new("-") { Box::new(stdin().lock()) } else { Box::new(File::open(path).map_err(told)?) };
+    let mut bytes = Vec::new();
+    source.take(limit + 1).read_to_end(&mut bytes).map_err(told)?;
+    if bytes.len() as u64 > limit {
+        return Err(Failure::usage(format!("{} has more than {limit} bytes; it is not what is expected", path.display())));
+    }
+    Ok(bytes)
+}
+
+/// A public key in PEM.
+pub(super) fn key(path: &Path) -> Result<PublicKey, Failure> {
+    let text = String::from_utf8(read(path, MAX_KEY_BYTES)?)
+        .map_err(|_| Failure::usage(format!("{} is not a public key in PEM", path.display())))?;
+    PublicKey::from_pem(&text).map_err(|cause| Failure::usage(format!("{}: {}", path.display(), cause.message())))
+}

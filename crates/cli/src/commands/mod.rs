@@ -1,0 +1,59 @@
+//! The commands, one file for each noun.
+
+mod completion;
+mod evidence;
+mod file;
+mod serve;
+mod sticker;
+mod version;
+
+use clap::Subcommand;
+use clap_complete::Shell;
+
+use crate::{
+    Done,
+    args::{Arguments, Evidence, StickerCommand},
+    failure::Failure,
+    output::Printer,
+};
+
+/// Everything that `plimsoll` does.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start a server
+    Serve(Box<serve::Serve>),
+    /// Check and replay evidence, offline
+    #[command(subcommand)]
+    Evidence(Evidence),
+    /// Check version stickers, offline
+    #[command(subcommand)]
+    Sticker(StickerCommand),
+    /// Print a shell's completion script
+    #[command(before_help = "Examples:\n  plimsoll completion bash > /etc/bash_completion.d/plimsoll")]
+    Completion {
+        /// For which shell
+        shell: Shell,
+    },
+    /// Print the program's version
+    Version,
+}
+
+/// Does what the arguments say.
+pub(crate) fn run(arguments: Arguments, printer: &Printer) -> Done {
+    match arguments.command {
+        Command::Serve(command) => wait(serve::run(*command, printer)),
+        Command::Evidence(command) => evidence::run(command, printer),
+        Command::Sticker(StickerCommand::Verify(what)) => sticker::verify(&what, printer),
+        Command::Completion { shell } => completion::run(shell, printer),
+        Command::Version => version::run(printer),
+    }
+}
+
+/// On a runtime of its own; what needs none (verification, a supervisor) does without.
+fn wait(work: impl Future<Output = Done>) -> Done {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|cause| Failure::system(format!("the program cannot start its threads: {cause}")))?
+        .block_on(work)
+}

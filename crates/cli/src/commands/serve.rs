@@ -1,0 +1,192 @@
+//! `plimsoll serve`: the server in this process.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use plimsoll_app::identity::FirstStart;
+use plimsoll_core::context::Context;
+use plimsoll_server::{
+    config::{Config, Layers, LogFormat},
+    start,
+};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    Done,
+    exit::Exit,
+    failure::Failure,
+    output::{self, Printer},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  plimsoll serve                                       SQLite in ./plimsoll-data, on 127.0.0.1:8400
+  plimsoll serve --config /etc/plimsoll/plimsoll.toml
+  plimsoll serve --database-url postgres://plimsoll@db/plimsoll
+  plimsoll serve --print-config                        each value and where it came from
+
+A value comes from the flag, else the environment (PLIMSOLL_LISTEN, ...), else the file, else the default.";
+
+/// Flags of `serve`: the configuration's keys.
+#[derive(Args, Debug)]
+#[command(before_help = EXAMPLES)]
+pub(crate) struct Serve {
+    /// The configuration file (TOML)
+    #[arg(long, env = "PLIMSOLL_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print the configuration in force, each value with its source, and stop
+    #[arg(long)]
+    print_config: bool,
+    /// Where the API listens
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+    /// Listen beyond loopback without TLS, behind a proxy that has it
+    #[arg(long)]
+    allow_insecure_listen: bool,
+    /// How clients and agents reach the server
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+    /// Where the database file and the keys are
+    #[arg(long, value_name = "DIR")]
+    data_directory: Option<String>,
+    /// PostgreSQL instead of SQLite
+    #[arg(long, value_name = "URL")]
+    database_url: Option<String>,
+    /// Connections to the database
+    #[arg(long, value_name = "N")]
+    database_connections: Option<String>,
+    /// The root key's file
+    #[arg(long, value_name = "FILE")]
+    root_key_file: Option<String>,
+    /// A file with the first administrator's password
+    #[arg(long, value_name = "FILE")]
+    admin_password_file: Option<String>,
+    /// A certificate chain (PEM)
+    #[arg(long, value_name = "FILE")]
+    tls_certificate: Option<String>,
+    /// Its key (PEM)
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<String>,
+    /// Loopback or private networks that integrations may reach, joined by commas
+    #[arg(long, value_name = "CIDR,...")]
+    outbound_allow: Option<String>,
+    /// Allow targets of type process_host, which do not isolate
+    #[arg(long)]
+    allow_process_hosts: bool,
+    /// Seconds between an agent's heartbeats
+    #[arg(long, value_name = "SECONDS")]
+    heartbeat_seconds: Option<String>,
+    /// Seconds that an agent may work without hearing from the server
+    #[arg(long, value_name = "SECONDS")]
+    lease_seconds: Option<String>,
+    /// What is logged, in the words of RUST_LOG
+    #[arg(long, value_name = "FILTER")]
+    log: Option<String>,
+    /// text or json
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+}
+
+impl Serve {
+    fn layers(self) -> Result<Layers, Failure> {
+        let mut layers = Layers::defaults()?;
+        if let Some(path) = &self.config {
+            layers = layers.file(path)?;
+        }
+        let variables = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let set = |yes: bool| yes.then(|| "true".to_owned());
+        let flags = [
+            ("listen", self.listen),
+            ("allowInsecureListen", set(self.allow_insecure_listen)),
+            ("publicUrl", self.public_url),
+            ("dataDirectory", self.data_directory),
+            ("databaseUrl", self.database_url),
+            ("databaseConnections", self.database_connections),
+            ("rootKeyFile", self.root_key_file),
+            ("adminPasswordFile", self.admin_password_file),
+            ("tlsCertificate", self.tls_certificate),
+            ("tlsKey", self.tls_key),
+            ("outboundAllow", self.outbound_allow),
+            ("allowProcessHosts", set(self.allow_process_hosts)),
+            ("heartbeatSeconds", self.heartbeat_seconds),
+            ("leaseSeconds", self.lease_seconds),
+            ("log", self.log),
+            ("logFormat", self.log_format),
+        ];
+        let given = flags.into_iter().filter_map(|(key, value)| Some((key, value?)));
+        Ok(layers.environment(variables).flags(given))
+    }
+}
+
+pub(super) async fn run(command: Serve, printer: &Printer) -> Done {
+    let print = command.print_config;
+    let layers = command.layers()?;
+    let config = layers.build()?;
+    if print {
+        printer.text(layers.print().trim_end())?;
+        return Ok(Exit::Ok);
+    }
+    log_to_stderr(&config)?;
+    // Asked for before the start, so that no signal is lost.
+    let (mut terminate, mut interrupt) = (listen_for(SignalKind::terminate())?, listen_for(SignalKind::interrupt())?);
+    let starting = start(&config, Context::system());
+    let running = tokio::select! {
+        started = starting => started?,
+        _ = terminate.recv() => return Ok(Exit::Ok),
+        _ = interrupt.recv() => return Ok(Exit::Interrupted),
+    };
+    welcome(&running.first, printer);
+    printer.text(&running.url)?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    printer.progress("stopping: requests in flight may finish");
+    tokio::select! {
+        () = running.stop() => Ok(Exit::Ok),
+        // Asked twice: now.
+        _ = interrupt.recv() => Ok(Exit::Interrupted),
+        _ = terminate.recv() => Ok(Exit::Interrupted),
+    }
+}
+
+fn listen_for(kind: SignalKind) -> Result<tokio::signal::unix::Signal, Failure> {
+    signal(kind).map_err(|cause| Failure::system(format!("signals cannot be received: {cause}")))
+}
+
+/// The subscriber of this process: everything on standard error.
+fn log_to_stderr(config: &Config) -> Result<(), Failure> {
+    let filter = EnvFilter::try_new(&config.log)
+        .map_err(|cause| Failure::usage(format!("log: {:?} is not a filter: {cause}", config.log)))?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let done = match config.log_format {
+        LogFormat::Text => builder.with_ansi(output::at_terminal() && !no_colour()).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+    done.map_err(|cause| Failure::system(format!("the log cannot be set up: {cause}")))
+}
+
+fn no_colour() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
+/// On the first start: how to sign in. The password itself is shown on a terminal alone, never in a log.
+fn welcome(first: &FirstStart, printer: &Printer) {
+    match first {
+        FirstStart::Known => {}
+        FirstStart::PasswordGiven => {
+            printer.progress("first start: sign in as admin with the password that you gave");
+        }
+        FirstStart::PasswordIn(path) => {
+            let shown = output::at_terminal().then(|| one_time_password(path)).flatten();
+            let shown = shown.map_or(String::new(), |password| format!(": {password}"));
+            printer.progress(&format!("first start: the administrator's one-time password is in {}{shown}", path.display()));
+        }
+    }
+}
+
+fn one_time_password(path: &Path) -> Option<String> {
+    std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
+}

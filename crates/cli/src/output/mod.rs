@@ -1,0 +1,179 @@
+//! Everything that is printed: standard output is data, standard error is progress and errors.
+
+mod table;
+
+use std::io::{IsTerminal as _, Write as _};
+
+use serde_json::Value;
+
+pub(crate) use table::Column;
+
+use crate::{
+    args::{Form, Global},
+    failure::Failure,
+};
+
+/// Prints in the form asked for. Colours go only to terminals, and never with `NO_COLOR`.
+#[derive(Clone, Debug)]
+pub(crate) struct Printer {
+    form: Form,
+    headers: bool,
+    progress: bool,
+}
+
+impl Printer {
+    pub(crate) const fn new(global: &Global) -> Self {
+        Self { form: global.output, headers: !global.no_headers, progress: !global.quiet }
+    }
+
+    /// Several resources.
+    pub(crate) fn list(&self, items: &[Value], columns: &[Column]) -> Result<(), Failure> {
+        write_out(&self.list_text(items, columns)?)
+    }
+
+    /// One resource.
+    pub(crate) fn one(&self, item: &Value, columns: &[Column]) -> Result<(), Failure> {
+        let text = match self.form {
+            Form::Json => pretty(item)?,
+            Form::Yaml => yaml(item)?,
+            Form::Table | Form::Wide | Form::Ndjson | Form::Name => {
+                self.list_text(std::slice::from_ref(item), columns)?
+            }
+        };
+        write_out(&text)
+    }
+
+    /// Data of any shape: JSON where no table fits.
+    pub(crate) fn raw(&self, value: &Value) -> Result<(), Failure> {
+        let text = match (self.form, value) {
+            (Form::Yaml, _) => yaml(value)?,
+            (Form::Ndjson, Value::Array(items)) => items.iter().map(|item| format!("{item}\n")).collect(),
+            (Form::Ndjson, other) => format!("{other}\n"),
+            (Form::Name, Value::Array(items)) => items.iter().map(|item| format!("{}\n", table::name(item))).collect(),
+            (Form::Name, other) => format!("{}\n", table::name(other)),
+            (Form::Table | Form::Wide | Form::Json, other) => pretty(other)?,
+        };
+        write_out(&text)
+    }
+
+    /// Text that is data itself: a URL, a completion script.
+    pub(crate) fn text(&self, text: &str) -> Result<(), Failure> {
+        write_out(&format!("{text}\n"))
+    }
+
+    /// What a check found: `text` for people, `value` for programs.
+    pub(crate) fn verdict(&self, text: &str, value: &Value) -> Result<(), Failure> {
+        match self.form {
+            Form::Table | Form::Wide | Form::Name => self.text(text),
+            Form::Json | Form::Yaml | Form::Ndjson => self.raw(value),
+        }
+    }
+
+    /// Progress, unless `--quiet`.
+    pub(crate) fn progress(&self, text: &str) {
+        if self.progress {
+            say(text);
+        }
+    }
+
+    /// Why the command failed.
+    pub(crate) fn failure(&self, failure: &Failure) {
+        match self.form {
+            Form::Json | Form::Yaml | Form::Ndjson => say(&failure.to_json().to_string()),
+            Form::Table | Form::Wide | Form::Name => say(&told(failure)),
+        }
+    }
+
+    fn list_text(&self, items: &[Value], columns: &[Column]) -> Result<String, Failure> {
+        Ok(match self.form {
+            Form::Json => pretty(&Value::Array(items.to_vec()))?,
+            Form::Yaml => yaml(&Value::Array(items.to_vec()))?,
+            Form::Ndjson => items.iter().map(|item| format!("{item}\n")).collect(),
+            Form::Name => items.iter().map(|item| format!("{}\n", table::name(item))).collect(),
+            Form::Table => table::render(items, columns, self.headers, false),
+            Form::Wide => table::render(items, columns, self.headers, true),
+        })
+    }
+}
+
+/// Whether a person sits at the other end of standard error.
+pub(crate) fn at_terminal() -> bool {
+    std::io::stderr().is_terminal()
+}
+
+fn told(failure: &Failure) -> String {
+    let mut text = format!("\u{1b}[1;31merror\u{1b}[0m: {} [{}]", failure.message, failure.code);
+    if failure.validation.len() > 1 {
+        for one in &failure.validation {
+            text.push_str(&format!("\n  {}: {}", one.field, one.message));
+        }
+    }
+    if let Some(hint) = &failure.hint {
+        text.push_str(&format!("\n  what to do: {hint}"));
+    }
+    if let Some(id) = &failure.request_id {
+        text.push_str(&format!("\n  requestId: {id}"));
+    }
+    text
+}
+
+/// `anstream` takes the colours out where they are not wanted.
+fn say(text: &str) {
+    // Nobody reads it when this fails.
+    drop(writeln!(anstream::stderr().lock(), "{text}"));
+}
+
+fn write_out(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(()),
+        // `plimsoll … | head` has read enough.
+        Err(cause) if cause.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        Err(cause) => Err(Failure::system(format!("standard output cannot be written to: {cause}"))),
+    }
+}
+
+fn pretty(value: &Value) -> Result<String, Failure> {
+    serde_json::to_string_pretty(value)
+        .map(|text| text + "\n")
+        .map_err(|cause| Failure::system(format!("the answer is not JSON: {cause}")))
+}
+
+fn yaml(value: &Value) -> Result<String, Failure> {
+    serde_saphyr::to_string(value).map_err(|cause| Failure::system(format!("the answer is not YAML: {cause}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const COLUMNS: &[Column] =
+        &[Column::new("NAME", "/name"), Column::new("STATUS", "/status"), Column::wide("ID", "/id")];
+
+    fn printed(form: Form, headers: bool) -> String {
+        let items = [json!({"id": "1", "name": "api", "status": "ready"}), json!({"id": "2", "name": "web"})];
+        Printer { form, headers, progress: true }.list_text(&items, COLUMNS).unwrap()
+    }
+
+    #[test]
+    fn each_form_has_its_own_shape() {
+        assert_eq!(printed(Form::Table, true), "NAME  STATUS\napi   ready\nweb   -\n");
+        assert_eq!(printed(Form::Wide, false), "api  ready  1\nweb  -      2\n");
+        assert_eq!(printed(Form::Name, true), "api\nweb\n");
+        assert_eq!(printed(Form::Ndjson, true).lines().count(), 2);
+        let json: Vec<Value> = serde_json::from_str(&printed(Form::Json, true)).unwrap();
+        assert_eq!(json[1], json!({"id": "2", "name": "web"}));
+        let yaml = printed(Form::Yaml, true);
+        assert!(yaml.contains("name: api"), "{yaml}");
+    }
+
+    #[test]
+    fn an_error_says_what_why_and_what_to_do() {
+        let mut failure = Failure::usage("there is no release shop@9").hint("see `plimsoll release list`");
+        failure.request_id = Some("r-1".to_owned());
+        let text = told(&failure);
+        assert!(text.contains("shop@9") && text.contains("release list") && text.contains("r-1"), "{text}");
+    }
+}

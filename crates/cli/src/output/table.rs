@@ -1,0 +1,77 @@
+//! Tables for people: no frame, two blanks between columns.
+
+use comfy_table::{ContentArrangement, Table, presets::NOTHING};
+use serde_json::Value;
+
+/// A column: its heading and where its values are (RFC 6901).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Column {
+    heading: &'static str,
+    pointer: &'static str,
+    breadth: Breadth,
+}
+
+/// In which tables a column stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Breadth {
+    Always,
+    Wide,
+}
+
+impl Column {
+    /// In every table.
+    pub(crate) const fn new(heading: &'static str, pointer: &'static str) -> Self {
+        Self { heading, pointer, breadth: Breadth::Always }
+    }
+
+    /// With `-o wide` alone.
+    pub(crate) const fn wide(heading: &'static str, pointer: &'static str) -> Self {
+        Self { heading, pointer, breadth: Breadth::Wide }
+    }
+}
+
+pub(super) fn render(items: &[Value], columns: &[Column], headers: bool, wide: bool) -> String {
+    let shown: Vec<&Column> = columns.iter().filter(|one| wide || one.breadth == Breadth::Always).collect();
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    if headers {
+        table.set_header(shown.iter().map(|one| one.heading));
+    }
+    for item in items {
+        table.add_row(shown.iter().map(|one| cell(item.pointer(one.pointer))));
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned() + "\n").collect();
+    lines.concat()
+}
+
+/// What people call a resource: its name, else its id.
+pub(super) fn name(item: &Value) -> String {
+    let named = item.get("name").and_then(Value::as_str);
+    let release = named.zip(item.get("version").and_then(Value::as_str));
+    match (release, named) {
+        (Some((name, version)), _) => format!("{name}@{version}"),
+        (None, Some(name)) => name.to_owned(),
+        (None, None) => cell(item.get("id")),
+    }
+}
+
+/// A value in one line, without control characters: names come from others.
+fn cell(value: Option<&Value>) -> String {
+    let text = match value {
+        None | Some(Value::Null) => "-".to_owned(),
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Array(items)) if items.is_empty() => "-".to_owned(),
+        Some(Value::Array(items)) if items.iter().all(Value::is_string) => {
+            items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(",")
+        }
+        Some(Value::Object(fields)) if fields.is_empty() => "-".to_owned(),
+        Some(Value::Object(fields)) if fields.values().all(Value::is_string) => {
+            fields.iter().map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect::<Vec<_>>().join(",")
+        }
+        Some(other) => other.to_string(),
+    };
+    text.chars().map(|one| if one.is_control() { ' ' } else { one }).collect()
+}
