@@ -21,14 +21,7 @@ pub fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let printer = Printer::new(&arguments.global);
-    let done = commands::run(arguments, &printer);
-    match done {
-        Ok(exit) => exit.into(),
-        Err(failure) => {
-            printer.failure(&failure);
-            failure.exit.into()
-        }
-    }
+    commands::run(arguments, &printer)
 }
 
 /// Help goes to standard output and is no failure.

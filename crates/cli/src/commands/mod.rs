@@ -7,12 +7,15 @@ mod serve;
 mod sticker;
 mod version;
 
+use std::process::ExitCode;
+
 use clap::Subcommand;
 use clap_complete::Shell;
 
 use crate::{
     Done,
     args::{Arguments, Evidence, StickerCommand},
+    exit::Exit,
     failure::Failure,
     output::Printer,
 };
@@ -36,16 +39,39 @@ pub(crate) enum Command {
     },
     /// Print the program's version
     Version,
+    /// The agent's own: holds a process of a host's target
+    #[command(hide = true)]
+    Supervise {
+        /// Where its state is
+        #[arg(long, value_name = "DIR")]
+        directory: String,
+    },
 }
 
 /// Does what the arguments say.
-pub(crate) fn run(arguments: Arguments, printer: &Printer) -> Done {
-    match arguments.command {
+pub(crate) fn run(arguments: Arguments, printer: &Printer) -> ExitCode {
+    // A supervisor outlives us and starts no threads of its own.
+    if let Command::Supervise { directory } = arguments.command {
+        return plimsoll_agent::supervise::main(["--directory".to_owned(), directory]);
+    }
+    match done(arguments.command, printer) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            printer.failure(&failure);
+            failure.exit.into()
+        }
+    }
+}
+
+fn done(command: Command, printer: &Printer) -> Done {
+    match command {
         Command::Serve(command) => wait(serve::run(*command, printer)),
         Command::Evidence(command) => evidence::run(command, printer),
         Command::Sticker(StickerCommand::Verify(what)) => sticker::verify(&what, printer),
         Command::Completion { shell } => completion::run(shell, printer),
         Command::Version => version::run(printer),
+        // Done above.
+        Command::Supervise { .. } => Ok(Exit::Usage),
     }
 }
 
