@@ -4,9 +4,7 @@ use std::path::Path;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use plimsoll_core::promotion::{Decision, DecisionInputs, decide};
-use plimsoll_evidence::{
-    MAX_PACKET_BYTES, Packet, Part, PredicateType, Statement, VerifyError, verify_packet,
-};
+use plimsoll_evidence::{MAX_PACKET_BYTES, Packet, Part, PredicateType, Statement, VerifyError, verify_packet};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 

@@ -21,7 +21,10 @@ pub(super) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     source.take(limit + 1).read_to_end(&mut bytes).map_err(told)?;
     if bytes.len() as u64 > limit {
-        return Err(Failure::usage(format!("{} has more than {limit} bytes; it is not what is expected", path.display())));
+        return Err(Failure::usage(format!(
+            "{} has more than {limit} bytes; it is not what is expected",
+            path.display()
+        )));
     }
     Ok(bytes)
 }

@@ -94,8 +94,8 @@ impl Serve {
         if let Some(path) = &self.config {
             layers = layers.file(path)?;
         }
-        let variables = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let variables =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         let set = |yes: bool| yes.then(|| "true".to_owned());
         let flags = [
             ("listen", self.listen),
@@ -182,7 +182,10 @@ fn welcome(first: &FirstStart, printer: &Printer) {
         FirstStart::PasswordIn(path) => {
             let shown = output::at_terminal().then(|| one_time_password(path)).flatten();
             let shown = shown.map_or(String::new(), |password| format!(": {password}"));
-            printer.progress(&format!("first start: the administrator's one-time password is in {}{shown}", path.display()));
+            printer.progress(&format!(
+                "first start: the administrator's one-time password is in {}{shown}",
+                path.display()
+            ));
         }
     }
 }

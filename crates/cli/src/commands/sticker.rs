@@ -11,10 +11,8 @@ pub(super) fn verify(what: &Verify, printer: &Printer) -> Done {
     let bytes = file::read(&what.file, MAX_STICKER_BYTES as u64 + 1)?;
     let sticker = StickerEnvelope::verify(&bytes, &key).map_err(|cause| evidence::refused(&what.file, &cause))?;
     let value = serde_json::to_value(&sticker).map_err(|cause| Failure::system(cause.to_string()))?;
-    let text = format!(
-        "verified: {} runs {}, signed by key {}",
-        sticker.target_name, sticker.release.version, key.key_id()
-    );
+    let text =
+        format!("verified: {} runs {}, signed by key {}", sticker.target_name, sticker.release.version, key.key_id());
     printer.verdict(&text, &json!({"verified": true, "keyId": key.key_id(), "sticker": value}))?;
     Ok(Exit::Ok)
 }

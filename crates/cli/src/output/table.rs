@@ -68,9 +68,11 @@ fn cell(value: Option<&Value>) -> String {
             items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(",")
         }
         Some(Value::Object(fields)) if fields.is_empty() => "-".to_owned(),
-        Some(Value::Object(fields)) if fields.values().all(Value::is_string) => {
-            fields.iter().map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect::<Vec<_>>().join(",")
-        }
+        Some(Value::Object(fields)) if fields.values().all(Value::is_string) => fields
+            .iter()
+            .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))
+            .collect::<Vec<_>>()
+            .join(","),
         Some(other) => other.to_string(),
     };
     text.chars().map(|one| if one.is_control() { ' ' } else { one }).collect()
