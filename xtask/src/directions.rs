@@ -35,8 +35,8 @@ const ROOMS: &[Room] = &[
         may_use: &["core", "evidence", "oci", "protocol", "store", "authority"],
         never: &[SERVER_HTTP, SQL],
     },
-    // It opens the store at start and hands it on; no SQL.
-    Room { name: "server", may_use: &["core", "protocol", "store", "authority", "app"], never: &[SQL] },
+    // It reads the configuration of store and outbound calls, opens both at start and hands them on; no SQL.
+    Room { name: "server", may_use: &["core", "oci", "protocol", "store", "authority", "app"], never: &[SQL] },
     Room { name: "agent", may_use: &["core", "evidence", "oci", "protocol"], never: &[SERVER_HTTP, SQL] },
     Room {
         name: "cli",
