@@ -161,7 +161,7 @@ operations! {
     PluginInstanceDelete "plugin_instance_delete", Delete "/plugin-instances/{id}", PluginWrite, Mutation, None, Standard, Contract, NotYet;
     WorkflowRunStream "workflow_run_stream", WebSocket "/workflow-runs/{id}/stream", WorkflowRead, Read, None, Standard, Contract, NotYet;
     DeploymentJobStream "deployment_job_stream", WebSocket "/deployment-jobs/{id}/stream", DeploymentRead, Read, None, Standard, Contract, Built;
-    AgentTaskStream "agent_task_stream", WebSocket "/agents/{id}/task-stream", AgentSession, Read, None, Agent, Contract, NotYet;
+    AgentTaskStream "agent_task_stream", WebSocket "/agents/{id}/task-stream", AgentSession, Read, None, Agent, Contract, Built;
     DashboardStream "dashboard_stream", WebSocket "/dashboard/stream", DashboardRead, Read, None, Standard, Contract, NotYet;
     TenantCreate "tenant_create", Post "/tenants", TenantCreate, Mutation, InTransaction, Standard, Addition, Built;
     TenantList "tenant_list", Get "/tenants", TenantRead, Read, None, Standard, Addition, Built;

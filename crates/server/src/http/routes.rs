@@ -2,9 +2,10 @@
 //! with the table.
 
 use plimsoll_core::Result;
+use plimsoll_protocol::operation::OperationId as Op;
 
 use super::{
-    agent, audit_event, client, component, deployment_job, environment, evidence_packet, freeze_window, integration,
+    agent, agent_stream, audit_event, client, component, deployment_job, environment, evidence_packet, freeze_window, integration,
     registration_token, role, role_binding, route::Route, target, tenant, user,
 };
 
@@ -17,6 +18,7 @@ pub(crate) fn all() -> Result<Vec<Route>> {
     routes.extend(freeze_window::routes()?);
     routes.extend(target::routes()?);
     routes.extend(agent::routes()?);
+    routes.push(Route::new(Op::AgentTaskStream, agent_stream::open).raw("application/json"));
     routes.extend(deployment_job::routes());
     routes.extend(evidence_packet::routes());
     routes.extend(tenant::routes()?);

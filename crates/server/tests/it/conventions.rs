@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::{
-    examples, on_both,
+    examples::component,
+    on_both,
     world::{World, all},
 };
 
@@ -17,14 +18,8 @@ on_both! {
     the_document_lists_what_is_routed;
 }
 
-fn component(name: &str) -> Value {
-    let mut body = examples::body(plimsoll_protocol::operation::OperationId::ComponentCreate).unwrap();
-    body["name"] = json!(name);
-    body
-}
-
 async fn a_component_lives(world: &World) {
-    let made = world.post("/api/v1/components", &component("api")).await;
+    let made = world.post("/api/v1/components", &component(world, "api").await).await;
     assert_eq!(made.status, 201);
     let path = format!("/api/v1/components/{}", made.id());
     assert_eq!(made.header("location"), path);
@@ -51,21 +46,26 @@ async fn a_repeat_with_the_same_key_changes_nothing(world: &World) {
         let request = world.request("POST", "/api/v1/components", Some(&world.admin)).header("Idempotency-Key", "k-1");
         World::read(request.json(body)).await
     };
-    let (first, again) = tokio::join!(send(&component("api")), send(&component("api")));
+    let body = component(world, "api").await;
+    let (first, again) = tokio::join!(send(&body), send(&body));
     assert_eq!(first.id(), again.id(), "a concurrent repeat waits and replays");
     let replayed = [&first, &again].iter().filter(|one| one.header("idempotency-replayed") == "true").count();
     assert_eq!(replayed, 1);
-    send(&component("other")).await.expect(422, "IDEMPOTENCY_KEY_REUSED");
-    world.post("/api/v1/components", &component("api")).await.expect(409, "ALREADY_EXISTS");
+    let mut other = body.clone();
+    other["name"] = json!("other");
+    send(&other).await.expect(422, "IDEMPOTENCY_KEY_REUSED");
+    world.post("/api/v1/components", &body).await.expect(409, "ALREADY_EXISTS");
     let total = world.get("/api/v1/components").await.body["meta"]["pagination"]["totalItems"].clone();
     assert_eq!(total, 1);
 }
 
 async fn revisions_guard_changes(world: &World) {
-    let path = format!("/api/v1/components/{}", world.post("/api/v1/components", &component("api")).await.id());
+    let body = component(world, "api").await;
+    let path = format!("/api/v1/components/{}", world.post("/api/v1/components", &body).await.id());
     let put = async |seen: &str, name: &str| {
-        World::read(world.request("PUT", &path, Some(&world.admin)).header("If-Match", seen).json(&component(name)))
-            .await
+        let mut body = body.clone();
+        body["name"] = json!(name);
+        World::read(world.request("PUT", &path, Some(&world.admin)).header("If-Match", seen).json(&body)).await
     };
     assert_eq!(put("\"1\"", "api-2").await.status, 200);
     let late = put("\"1\"", "api-3").await.expect(409, "VERSION_MISMATCH");
@@ -75,7 +75,7 @@ async fn revisions_guard_changes(world: &World) {
 
 async fn lists_page_and_filter(world: &World) {
     for name in ["a", "b", "c"] {
-        assert_eq!(world.post("/api/v1/components", &component(name)).await.status, 201);
+        assert_eq!(world.post("/api/v1/components", &component(world, name).await).await.status, 201);
     }
     let page = world.get("/api/v1/components?page=2&pageSize=2&sort=-name").await;
     assert_eq!(page.data()[0]["name"], "a");
