@@ -33,7 +33,7 @@ pub fn body(id: Op) -> Option<Value> {
         }),
         Op::AgentUpdate => json!({ "name": "agent-1" }),
         Op::AgentHeartbeat => json!({
-            "status": "ok", "version": "0.1.0", "protocolVersion": 1,
+            "status": "online", "version": "0.1.0", "protocolVersion": 1,
             "resources": { "cpus": 1, "memoryBytes": 1, "memoryAvailableBytes": 1, "diskBytes": 1, "diskFreeBytes": 1, "loadMillis": 1 }
         }),
         Op::TenantCreate => json!({ "name": "acme" }),
