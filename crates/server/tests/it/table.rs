@@ -18,7 +18,6 @@ on_both! {
     every_answer_has_rate_headers_and_a_request_id;
 }
 
-
 fn called() -> impl Iterator<Item = &'static Operation> {
     operation::built().filter(|one| one.method != Method::WebSocket)
 }
