@@ -18,6 +18,7 @@ pub mod json_schema;
 pub mod mutation;
 pub mod oauth;
 mod outside;
+pub mod promotion;
 pub mod registry;
 pub mod replace;
 pub mod sealing;

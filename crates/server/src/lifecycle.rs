@@ -9,6 +9,7 @@ use std::{
 use plimsoll_app::{
     App, Settings, deployment, evidence,
     identity::{self, AuthoritySettings, FirstStart},
+    promotion,
     registry::OutboundPolicy,
     tasks,
 };
@@ -112,6 +113,7 @@ fn authority(config: &Config, url: &str) -> AuthoritySettings {
 fn background(set: &mut JoinSet<()>, app: &Arc<App>, stop: &CancellationToken) {
     set.spawn(identity::keep_current(Arc::clone(app), stop.clone()));
     set.spawn(tasks::run_loop(Arc::clone(app), "sequencer", POLL, stop.clone(), tasks::sequencer::step));
+    set.spawn(tasks::run_loop(Arc::clone(app), "promotions", POLL, stop.clone(), promotion::decide::step));
     set.spawn(tasks::run_loop(Arc::clone(app), "jobs", POLL, stop.clone(), deployment::advance::step));
     set.spawn(tasks::run_loop(Arc::clone(app), "silent agents", POLL, stop.clone(), deployment::advance::sweep));
     set.spawn(tasks::run_loop(Arc::clone(app), "heartbeats", POLL, stop.clone(), tasks::agents::step));

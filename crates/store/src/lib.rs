@@ -9,6 +9,7 @@
 //! `body` that SQL does not look into (see [`resource`]).
 
 pub mod agent;
+pub mod approval_policy;
 pub mod audit;
 pub mod component;
 pub mod component_sync;
@@ -24,6 +25,7 @@ pub mod identity;
 pub mod integration;
 pub mod migrate;
 pub mod observation;
+pub mod promotion;
 pub mod release;
 pub mod resource;
 pub mod sealing_key;

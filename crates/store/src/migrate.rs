@@ -35,6 +35,7 @@ const FIRST: &[&str] = &[
     include_str!("migrations/0001/integration.sql"),
     include_str!("migrations/0001/component.sql"),
     include_str!("migrations/0001/release.sql"),
+    include_str!("migrations/0001/promotion.sql"),
     include_str!("migrations/0001/deployment.sql"),
     include_str!("migrations/0001/inventory.sql"),
     include_str!("migrations/0001/evidence.sql"),

@@ -7,5 +7,6 @@ use crate::Notes;
 
 /// Called in the transaction that ends the job.
 pub(crate) fn on_end(tx: &mut Tx<'_>, notes: &mut Notes, job: &mut DeploymentJob) -> Result<()> {
-    crate::evidence::seal_job(tx, notes, job)
+    crate::evidence::seal_job(tx, notes, job)?;
+    crate::promotion::job_ended(tx, notes, job)
 }

@@ -1,6 +1,6 @@
 //! Registries, behind a trait: what the use cases ask of one, and how a stored integration leads there.
 
-mod access;
+pub(crate) mod access;
 mod cache;
 mod oci;
 

@@ -67,6 +67,14 @@ impl Call {
         Ok(body)
     }
 
+    /// The body, or its defaults where it may be left out.
+    pub(crate) fn body_or_default<T>(&mut self) -> Result<T>
+    where
+        T: DeserializeOwned + garde::Validate<Context = ()> + Default,
+    {
+        if self.body.is_null() { Ok(T::default()) } else { self.body() }
+    }
+
     /// The body of a PUT.
     pub(crate) fn replace<T: DeserializeOwned + garde::Validate<Context = ()>>(&mut self) -> Result<Replace<T>> {
         Ok(Replace { body: self.body()?, read_only: std::mem::take(&mut self.read_only) })

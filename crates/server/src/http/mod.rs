@@ -3,6 +3,7 @@
 mod agent;
 mod agent_stream;
 pub(crate) mod answer;
+mod approval_policy;
 mod audit_event;
 pub(crate) mod call;
 mod client;
@@ -15,6 +16,7 @@ mod integration;
 mod job_stream;
 pub(crate) mod openapi;
 pub(crate) mod pipeline;
+mod promotion;
 pub(crate) mod rate;
 mod registration_token;
 mod role;

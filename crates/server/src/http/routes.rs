@@ -5,8 +5,8 @@ use plimsoll_core::Result;
 use plimsoll_protocol::operation::OperationId as Op;
 
 use super::{
-    agent, agent_stream, audit_event, client, component, deployment_job, environment, evidence_packet, freeze_window,
-    integration, registration_token, role, role_binding, route::Route, target, tenant, user,
+    agent, approval_policy, agent_stream, audit_event, client, component, deployment_job, environment, evidence_packet, freeze_window,
+    integration, promotion, registration_token, role, role_binding, route::Route, target, tenant, user,
 };
 
 /// Every route.
@@ -17,6 +17,8 @@ pub(crate) fn all() -> Result<Vec<Route>> {
     routes.extend(environment::routes()?);
     routes.extend(freeze_window::routes()?);
     routes.extend(target::routes()?);
+    routes.extend(promotion::routes()?);
+    routes.extend(approval_policy::routes()?);
     routes.extend(agent::routes()?);
     routes.push(Route::new(Op::AgentTaskStream, agent_stream::open).raw("application/json"));
     routes.extend(deployment_job::routes());

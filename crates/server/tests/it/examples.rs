@@ -44,6 +44,16 @@ pub fn body(id: Op) -> Option<Value> {
         Op::RoleCreate | Op::RoleUpdate => json!({ "name": "watcher", "permissions": ["release:read"] }),
         Op::RoleBindingCreate => json!({ "roleId": NOBODY, "principal": { "type": "user", "id": NOBODY } }),
         Op::RegistrationTokenCreate => json!({}),
+        Op::PromotionCreate | Op::PromotionPreviewGates => {
+            json!({ "releaseId": NOBODY, "targetEnvironmentId": NOBODY })
+        }
+        Op::PromotionApprove => json!({ "subjectHash": format!("sha256:{}", "0".repeat(64)) }),
+        Op::PromotionReject => json!({ "comment": "not today" }),
+        Op::PromotionCancel => json!({ "rollback": false }),
+        Op::ApprovalPolicyCreate | Op::ApprovalPolicyUpdate => json!({
+            "name": "two-people",
+            "rules": [{ "name": "leads", "minApprovals": 2, "approvers": { "roles": ["approver"] } }]
+        }),
         _ => return None,
     })
 }
@@ -53,6 +63,7 @@ pub async fn existing(world: &World, tag: &str, token: &str) -> Option<String> {
     let create = match tag {
         "integrations" => Op::IntegrationCreate,
         "environments" => Op::EnvironmentCreate,
+        "approval-policies" => Op::ApprovalPolicyCreate,
         _ => return None,
     };
     let made = world.call("POST", &create.operation().full_path(), Some(token), body(create).as_ref()).await;

@@ -189,3 +189,14 @@ pub fn cancel_puts_back(tx: &mut Tx<'_>, job: JobId) -> Result<bool> {
     tx.query_one("SELECT cancel_puts_back FROM deployment_job WHERE tenant_id = $1 AND id = $2", params![tenant, job])?
         .first()
 }
+
+/// Whether any job is under way in an environment.
+pub fn any_open(tx: &mut Tx<'_>, environment: EnvironmentId) -> Result<bool> {
+    let tenant = tx.tenant()?;
+    let found = tx.query_opt(
+        "SELECT id FROM deployment_job WHERE tenant_id = $1 AND environment_id = $2
+           AND status IN ('queued', 'running', 'paused', 'cancelling') ORDER BY id LIMIT 1",
+        params![tenant, environment],
+    )?;
+    Ok(found.is_some())
+}
