@@ -1,8 +1,6 @@
 //! Approval policies as rows.
 
-use plimsoll_core::{
-    Result, Timestamp, environment::Environment, id::ApprovalPolicyId, promotion::ApprovalPolicy,
-};
+use plimsoll_core::{Result, Timestamp, environment::Environment, id::ApprovalPolicyId, promotion::ApprovalPolicy};
 
 use crate::{
     IntoValue, Tx, Value, params,

@@ -6,7 +6,7 @@ use plimsoll_core::{
     context::Context,
     id::{EnvironmentId, PromotionId},
     promotion::{
-        Approval, ApprovalFacts, ApproverFacts, ApprovalVerdict, Promotion, PromotionCommand,
+        Approval, ApprovalFacts, ApprovalVerdict, ApproverFacts, Promotion, PromotionCommand,
         approval::{Asks, may_decide, subject_changed},
     },
 };
@@ -44,11 +44,8 @@ impl App {
     pub async fn promotion_reject(&self, caller: &Caller, id: PromotionId, body: RejectRequest) -> Result<Reply> {
         let (owned, context) = (caller.clone(), self.context.clone());
         self.mutate(caller, move |tx, notes| {
-            let given = Given {
-                verdict: ApprovalVerdict::Rejected,
-                comment: body.comment.clone(),
-                subject: body.subject_hash,
-            };
+            let given =
+                Given { verdict: ApprovalVerdict::Rejected, comment: body.comment.clone(), subject: body.subject_hash };
             let before = open(tx, &owned, id)?;
             let row = decide(tx, notes, before.clone(), &owned, given, &context)?;
             changed(&before, row)

@@ -62,7 +62,10 @@ impl App {
                 return Err(blocked(&row));
             }
             if !resource::try_insert(tx, &row)? {
-                return Err(Error::new(ErrorCode::PromotionAlreadyOpen, "a promotion of this release is open there already"));
+                return Err(Error::new(
+                    ErrorCode::PromotionAlreadyOpen,
+                    "a promotion of this release is open there already",
+                ));
             }
             supersede(tx, notes, &row, &prepared)?;
             note(notes, &row, "promotion.created")?;

@@ -17,8 +17,7 @@ use plimsoll_core::{
     },
 };
 use plimsoll_store::{
-    Lock, Scope, SystemReason, Tx,
-    deployment as jobs,
+    Lock, Scope, SystemReason, Tx, deployment as jobs,
     promotion::{self as rows, PromotionRow},
     resource, work,
 };
@@ -61,9 +60,8 @@ pub async fn step(app: Arc<App>) -> Result<Progress> {
     for claimed in due {
         let id: PromotionId = claimed.subject.parse()?;
         let context = app.context.clone();
-        let looked = app
-            .act(&system(claimed.tenant), "promotion_decide", move |tx, notes| look(tx, notes, id, &context))
-            .await;
+        let looked =
+            app.act(&system(claimed.tenant), "promotion_decide", move |tx, notes| look(tx, notes, id, &context)).await;
         let again = app.context.now().plus_seconds(AGAIN_SECONDS);
         let later = match looked {
             Ok(Look::Again) => Some(again),

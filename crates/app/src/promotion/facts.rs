@@ -34,12 +34,7 @@ pub(super) struct Asked<'a> {
 }
 
 /// All inputs of a decision for `at`.
-pub(super) fn inputs(
-    tx: &mut Tx<'_>,
-    prepared: &Prepared,
-    asked: Asked<'_>,
-    at: Timestamp,
-) -> Result<DecisionInputs> {
+pub(super) fn inputs(tx: &mut Tx<'_>, prepared: &Prepared, asked: Asked<'_>, at: Timestamp) -> Result<DecisionInputs> {
     let (environment, rules) = (&prepared.environment, &prepared.rules);
     let windows = freeze_window::relevant(tx, environment.id, at)?;
     let predecessors = predecessors::predecessors(tx, &prepared.release, &rules.promotes_from.environment_ids)?;
@@ -147,7 +142,9 @@ fn standing(tx: &mut Tx<'_>, by: &Actor, environment: EnvironmentId) -> Result<S
         PrincipalType::Agent | PrincipalType::System => (false, None),
     };
     let may_approve = match holder(by.kind, by.id) {
-        Some(principal) => access::load(tx, principal)?.grants.in_environment(Permission::PromotionApprove, environment),
+        Some(principal) => {
+            access::load(tx, principal)?.grants.in_environment(Permission::PromotionApprove, environment)
+        }
         None => false,
     };
     Ok(Standing { owner, active, may_approve, roles: roles(tx, by, environment)? })

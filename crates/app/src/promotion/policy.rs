@@ -139,13 +139,7 @@ fn environments_of(tx: &mut Tx<'_>, policy: &ApprovalPolicy) -> Result<Vec<Envir
 }
 
 /// Notes who changed what decides, from what to what, and why.
-fn mark(
-    notes: &mut Notes,
-    id: ApprovalPolicyId,
-    reason: Option<&str>,
-    before: &Value,
-    after: &Value,
-) -> Result<()> {
+fn mark(notes: &mut Notes, id: ApprovalPolicyId, reason: Option<&str>, before: &Value, after: &Value) -> Result<()> {
     let reason = reason.ok_or_else(|| reason_needed("reason"))?;
     let change = json!({ "reason": reason, "before": before, "after": after });
     notes.audit("governance_change", "approval_policy", id, Some(change));

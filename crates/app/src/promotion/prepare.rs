@@ -66,9 +66,8 @@ impl Prepared {
     pub(crate) fn is_there(&self) -> bool {
         let takes = self.specs.iter().filter(|(_, one)| one.spec.is_some());
         let mut targets = takes.map(|(target, _)| target).peekable();
-        let here = |target: &TargetId| {
-            self.running.iter().any(|one| one.target == *target && one.release == self.release.id)
-        };
+        let here =
+            |target: &TargetId| self.running.iter().any(|one| one.target == *target && one.release == self.release.id);
         targets.peek().is_some() && targets.all(here)
     }
 
@@ -84,8 +83,8 @@ impl Prepared {
 
 /// Reads and resolves all of it.
 pub(crate) fn prepare(tx: &mut Tx<'_>, wish: Wish<'_>) -> Result<Prepared> {
-    let release: Release = resource::find_any(tx, wish.release)?
-        .ok_or_else(|| plimsoll_core::Error::not_found(wish.release))?;
+    let release: Release =
+        resource::find_any(tx, wish.release)?.ok_or_else(|| plimsoll_core::Error::not_found(wish.release))?;
     let environment: Environment = resource::get(tx, wish.environment)?;
     let (sealed, release_digest) = releases::seal(tx, release.id)?;
     let running = running::of_application(tx, environment.id, &sealed.name)?;
@@ -144,18 +143,7 @@ pub(crate) fn prepare(tx: &mut Tx<'_>, wish: Wish<'_>) -> Result<Prepared> {
         plan: &plan,
         override_request: wish.override_request,
     })?;
-    Ok(Prepared {
-        release,
-        release_digest,
-        environment,
-        strategy,
-        plan,
-        specs,
-        values,
-        running,
-        rules,
-        subject,
-    })
+    Ok(Prepared { release, release_digest, environment, strategy, plan, specs, values, running, rules, subject })
 }
 
 /// A target with what planning needs beside it.

@@ -8,9 +8,7 @@ use plimsoll_core::{
     deployment::spec::ComponentSpec,
     environment::Environment,
     id::{ComponentId, EnvironmentId},
-    promotion::{
-        ComponentChange, ComponentChangeKind, GatePreview, approval::standing, decide::evaluate,
-    },
+    promotion::{ComponentChange, ComponentChangeKind, GatePreview, approval::standing, decide::evaluate},
     release::{Release, SealedRelease},
 };
 use plimsoll_protocol::promotion::PreviewGates;

@@ -121,8 +121,8 @@ fn judge(
     let subject = &row.promotion.subject_hash;
     let verdicts: Vec<_> =
         facts.policies.iter().map(|policy| counts(person, policy, &facts.makers, subject, now)).collect();
-    let overrides = row.promotion.override_request.is_some()
-        && override_approvers(facts, subject).contains(&person.person());
+    let overrides =
+        row.promotion.override_request.is_some() && override_approvers(facts, subject).contains(&person.person());
     let void = verdicts.iter().find_map(|verdict| verdict.err());
     approval.valid = overrides || verdicts.is_empty() || verdicts.iter().any(std::result::Result::is_ok);
     approval.void_reason = void.filter(|_| !approval.valid).map(|void| void.reason().to_owned());

@@ -8,7 +8,7 @@ use plimsoll_core::{
     promotion::{Approval, DecisionRecord},
 };
 use plimsoll_evidence::PredicateType;
-use plimsoll_store::{Tx, promotion::PromotionRow, promotion as rows, release as releases};
+use plimsoll_store::{Tx, promotion as rows, promotion::PromotionRow, release as releases};
 use serde_json::json;
 
 use crate::{
@@ -37,12 +37,8 @@ pub(super) fn seal_decision(tx: &mut Tx<'_>, notes: &mut Notes, row: &mut Promot
         "inputs": record.inputs, "inputsHash": record.inputs_hash, "decision": decision,
         "history": record.history, "approvals": approvals,
     });
-    let draft = Draft {
-        kind: EvidenceType::PromotionDecision,
-        predicate: PredicateType::PromotionDecision,
-        subjects,
-        says,
-    };
+    let draft =
+        Draft { kind: EvidenceType::PromotionDecision, predicate: PredicateType::PromotionDecision, subjects, says };
     let (promotion, release, environment, job) =
         (one.id, one.release_id, one.target_environment_id, one.deployment_job_id);
     let id = seal(tx, notes, draft, |packet| {

@@ -5,8 +5,8 @@ use plimsoll_core::Result;
 use plimsoll_protocol::operation::OperationId as Op;
 
 use super::{
-    agent, approval_policy, agent_stream, audit_event, client, component, deployment_job, environment, evidence_packet, freeze_window,
-    integration, promotion, registration_token, role, role_binding, route::Route, target, tenant, user,
+    agent, agent_stream, approval_policy, audit_event, client, component, deployment_job, environment, evidence_packet,
+    freeze_window, integration, promotion, registration_token, role, role_binding, route::Route, target, tenant, user,
 };
 
 /// Every route.
