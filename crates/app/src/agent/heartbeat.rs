@@ -6,7 +6,7 @@ use std::{
 };
 
 use plimsoll_core::{
-    Error, ErrorCode, Result, Timestamp,
+    Error, Result, Timestamp,
     audit::{Principal, PrincipalType},
     id::{AgentId, TenantId, TypedId},
     inventory::{
@@ -95,10 +95,8 @@ impl App {
         body: HeartbeatRequest,
     ) -> Result<HeartbeatAnswer> {
         if caller.principal.kind != PrincipalType::Agent || caller.principal.id != id.uuid() {
-            return Err(Error::new(
-                ErrorCode::PermissionDenied,
-                "an agent sends heartbeats for itself alone: use the id that it enrolled under",
-            ));
+            // To an agent, the others are not there.
+            return Err(Error::not_found(id));
         }
         let heard = heard(body, caller.now);
         let now_or_never = self.heartbeats.keep(caller.tenant(), id, heard.clone());

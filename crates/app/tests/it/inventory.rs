@@ -274,7 +274,7 @@ async fn an_agent_that_falls_silent_is_marked_and_comes_back(world: World) -> Re
     let status = async || world.app.agent_get(&world.caller(Op::AgentGet), id).await.map(|one| one.status);
     let hear = async || world.app.agent_heartbeat(&agent_call(&world, id), id, body(beat())).await;
     let other = agent_call(&world, world.app.context.id());
-    assert_eq!(code(world.app.agent_heartbeat(&other, id, body(beat())).await), "PERMISSION_DENIED");
+    assert_eq!(code(world.app.agent_heartbeat(&other, id, body(beat())).await), "NOT_FOUND");
     hear().await?;
     assert_eq!(status().await?, AgentStatus::Online);
     world.clock.forward(10);
