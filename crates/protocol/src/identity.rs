@@ -3,6 +3,7 @@
 
 use garde::Validate;
 use plimsoll_core::{
+    Timestamp,
     id::{EnvironmentId, RoleId, UserId},
     identity::{Client, ClientAuthentication, PrincipalRef, RegistrationToken, Tenant, User},
     label::Labels,
@@ -244,6 +245,25 @@ pub struct CreatedRegistrationToken {
     pub registration_token: RegistrationToken,
     /// The token. Shown this once.
     pub token: SecretText,
+}
+
+/// Asks for a ticket with which a browser opens one stream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, Validate)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CreateStreamTicket {
+    /// The stream's path, such as `/api/v1/deployment-jobs/<id>/stream`.
+    #[garde(length(min = 1, max = rules::URL))]
+    pub stream: String,
+}
+
+/// A ticket for one stream, good once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StreamTicket {
+    /// To be sent as `?ticket=`. Shown this once.
+    pub ticket: SecretText,
+    /// Until when the stream can be opened with it.
+    pub expires_at: Timestamp,
 }
 
 const fn yes() -> bool {

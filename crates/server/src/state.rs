@@ -2,12 +2,11 @@
 
 use std::sync::{Arc, atomic::AtomicBool};
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, Uri, header};
 use plimsoll_app::App;
 use plimsoll_authority::token::{Admission, TokenGate, VerifiedToken};
 use plimsoll_core::{
     Error, ErrorCode, Result, Timestamp,
-    audit::Principal,
     id::TenantId,
     rate::{Quota, Tier},
 };
@@ -39,20 +38,25 @@ impl Server {
         self.app.authority().map_or(Tier::Standard, |authority| authority.tier(tenant)).quota()
     }
 
-    /// Who calls, by the bearer token; of a stream also by subprotocol.
+    /// Who calls, by the bearer token; of a stream also by subprotocol or ticket.
     pub(crate) async fn authenticate(
         &self,
         headers: &HeaderMap,
+        uri: &Uri,
         operation: &Operation,
         now: Timestamp,
-    ) -> Result<Principal> {
-        let token = match bearer(headers) {
-            Some(token) => token,
-            None if operation.method == Method::WebSocket => subprotocol(headers).ok_or_else(missing)?,
-            None => return Err(missing()),
-        };
-        let verified = self.verified(token, now).await?;
-        Ok(verified.principal.clone())
+    ) -> Result<Arc<VerifiedToken>> {
+        if let Some(token) = bearer(headers) {
+            return self.verified(token, now).await;
+        }
+        if operation.method != Method::WebSocket {
+            return Err(missing());
+        }
+        match (subprotocol(headers), ticket(uri)) {
+            (Some(token), _) => self.verified(token, now).await,
+            (None, Some(ticket)) => self.app.admit_ticket(&ticket, uri.path()).await,
+            (None, None) => Err(missing()),
+        }
     }
 
     /// Verifies a token; limited grants that did not fit in it are looked up.
@@ -77,6 +81,12 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 fn subprotocol(headers: &HeaderMap) -> Option<&str> {
     let offered = headers.get(header::SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?;
     offered.split(',').find_map(|one| one.trim().strip_prefix("bearer."))
+}
+
+/// A ticket is all that a browser's page can send without the token.
+fn ticket(uri: &Uri) -> Option<String> {
+    let pairs = url::form_urlencoded::parse(uri.query()?.as_bytes());
+    pairs.into_iter().find(|(name, _)| name == "ticket").map(|(_, ticket)| ticket.into_owned())
 }
 
 fn missing() -> Error {

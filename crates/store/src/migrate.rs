@@ -56,6 +56,7 @@ const SYSTEM_TABLES: &[&str] = &[
     "authz_counter",
     "authz_version",
     "session",
+    "browser_session",
     "used_nonce",
     "label",
     "unsequenced",
@@ -74,7 +75,7 @@ const SYSTEM_TABLES: &[&str] = &[
 ];
 
 /// Tables without a tenant that no tenant's transaction may see.
-const SYSTEM_ALONE: &[&str] = &["installation", "signing_key", "device_grant", "browser_session", "sign_in_attempt"];
+const SYSTEM_ALONE: &[&str] = &["installation", "signing_key", "device_grant", "sign_in_attempt"];
 
 /// The newest schema that this program knows.
 #[must_use]

@@ -23,7 +23,7 @@ use plimsoll_core::{
 use plimsoll_store::{Scope, identity::access};
 use tokio::sync::Semaphore;
 
-use super::subject;
+use super::{first_start, subject};
 use crate::App;
 
 /// Passwords that are hashed at once: each takes 19 MiB and some 20 ms of one core.
@@ -93,6 +93,11 @@ impl Authority {
     #[must_use]
     pub const fn home(&self) -> TenantId {
         self.home
+    }
+
+    /// Removes the file with the one-time password, once the first administrator has another one.
+    pub(crate) fn forget_initial_password(&self, user: UserId) -> Result<()> {
+        if user == self.first_administrator { first_start::remove(&self.initial_password_file) } else { Ok(()) }
     }
 
     /// The hash of a password, on a thread for such work.

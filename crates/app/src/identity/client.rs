@@ -72,14 +72,9 @@ impl App {
     }
 
     /// Replaces a client's writable fields; on request it gets a new secret, shown once.
-    pub async fn client_update(
-        &self,
-        caller: &Caller,
-        id: ClientId,
-        mut replace: Replace<UpdateClient>,
-    ) -> Result<Reply> {
+    pub async fn client_update(&self, caller: &Caller, id: ClientId, replace: Replace<UpdateClient>) -> Result<Reply> {
         caller.may_everywhere()?;
-        replace.read_only.remove(CHANGES_BY_USE);
+        let replace = replace.without(&[CHANGES_BY_USE]);
         let fresh_secret = secret::generate(SECRET_PREFIX, &self.context);
         let owned = caller.clone();
         self.mutate_secret(caller, move |tx, notes| {

@@ -75,7 +75,7 @@ impl App {
     pub async fn registration_token_delete(&self, caller: &Caller, id: RegistrationTokenId) -> Result<Reply> {
         caller.may_everywhere()?;
         self.mutate(caller, move |tx, notes| {
-            tx.lock(&Lock::Named("registration token", &id.to_string()))?;
+            tx.lock(&Lock::Named("registration_token", &id.to_string()))?;
             let mut token: RegistrationToken = resource::get(tx, id)?;
             let used = || Error::state_conflict("registration token", "used", "revoke", &[]);
             if token.used_at.is_some() {

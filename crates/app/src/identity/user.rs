@@ -11,7 +11,7 @@ use plimsoll_store::{
     IntoValue, Lock, Tx,
     identity::{
         access::{self, Concerned},
-        administrators, credential, holders_of,
+        administrators, browser, credential, holders_of,
         revocation::{self, Revoked},
         session,
     },
@@ -55,9 +55,9 @@ impl App {
 
     /// Replaces a user's writable fields. A new password ends the user's sessions; somebody else's must be
     /// changed at the next sign-in.
-    pub async fn user_update(&self, caller: &Caller, id: UserId, mut replace: Replace<UpdateUser>) -> Result<Reply> {
+    pub async fn user_update(&self, caller: &Caller, id: UserId, replace: Replace<UpdateUser>) -> Result<Reply> {
         caller.may_everywhere()?;
-        replace.read_only.remove(CHANGES_BY_USE);
+        let replace = replace.without(&[CHANGES_BY_USE]);
         let password = match &replace.body.password {
             Some(given) => Some(self.new_password("password", Some(given), &replace.body.name).await?),
             None => None,
@@ -179,6 +179,7 @@ fn set_active(tx: &mut Tx<'_>, caller: &Caller, current: &User, next: &User, now
 /// Tokens issued before are stale, and no session gives new ones.
 pub(crate) fn end_sessions(tx: &mut Tx<'_>, id: UserId, now: Timestamp) -> Result<()> {
     session::end_all(tx, id)?;
+    browser::remove_all(tx, id)?;
     access::raise(tx, Concerned::Principal(id.uuid()), now)
 }
 

@@ -11,32 +11,71 @@ use plimsoll_core::{
     id::{ClientId, TenantId},
     identity::{Client, ClientAuthentication},
 };
+use plimsoll_protocol::identity::CLI_CLIENT;
 use plimsoll_store::{
     Scope, SystemReason, Tx,
-    identity::{credential, credential::ClientProof},
+    identity::{agent::AgentIdentity, credential, credential::ClientProof},
 };
 
 use crate::App;
 
-const SCOPE: Scope = Scope::System(SystemReason::SignIn);
+pub(super) const SCOPE: Scope = Scope::System(SystemReason::SignIn);
 
-/// A client that proved who it is.
+/// Who asks, as far as it is proven.
 #[derive(Clone, Debug)]
-pub(super) struct Proven {
-    /// Whose.
-    pub(super) tenant: TenantId,
-    /// Which.
-    pub(super) client: Client,
+pub(super) enum Party {
+    /// A client that proved who it is.
+    Client(TenantId, Box<Client>),
+    /// An agent that proved who it is, and may join.
+    Agent(Box<AgentIdentity>),
+    /// A client that cannot prove anything, and whose tokens speak for people alone.
+    Public(PublicClient),
+}
+
+/// A public client.
+#[derive(Clone, Debug)]
+pub(super) enum PublicClient {
+    /// The command line; the same for all tenants.
+    CommandLine,
+    /// One of a tenant.
+    Of(Box<Client>),
+}
+
+impl Party {
+    /// The OAuth `client_id`.
+    pub(super) fn client_id(&self) -> String {
+        match self {
+            Self::Client(_, client) | Self::Public(PublicClient::Of(client)) => client.id.to_string(),
+            Self::Agent(identity) => identity.agent.to_string(),
+            Self::Public(PublicClient::CommandLine) => CLI_CLIENT.to_owned(),
+        }
+    }
 }
 
 impl App {
-    /// The client that a request presents, if it proves itself with a secret.
-    pub(super) async fn prove_client(&self, presented: PresentedClient, origin: &Origin) -> Result<Proven, OAuthError> {
+    /// Who presents themselves, proven as their kind of client must be.
+    pub(super) async fn identify(&self, presented: PresentedClient, origin: &Origin) -> Result<Party, OAuthError> {
         match presented {
             PresentedClient::Secret { client_id, secret, .. } => self.prove_by_secret(&client_id, secret, origin).await,
-            PresentedClient::Assertion { .. } | PresentedClient::Public { .. } | PresentedClient::Nobody => {
-                Err(nobody())
+            PresentedClient::Assertion { client_id, assertion } => {
+                self.prove_by_assertion(client_id.as_deref(), &assertion, origin).await
             }
+            PresentedClient::Public { client_id } if client_id == CLI_CLIENT => {
+                Ok(Party::Public(PublicClient::CommandLine))
+            }
+            PresentedClient::Public { client_id } => self.public_client(&client_id).await,
+            PresentedClient::Nobody => Err(nobody()),
+        }
+    }
+
+    async fn public_client(&self, client_id: &str) -> Result<Party, OAuthError> {
+        let id: ClientId = client_id.parse().map_err(|_| nobody())?;
+        let found = self.store.read(SCOPE, "public_client", move |tx| credential::client_anywhere(tx, id)).await?;
+        match found {
+            Some((_, client, _)) if client.active && client.authentication == ClientAuthentication::None => {
+                Ok(Party::Public(PublicClient::Of(Box::new(client))))
+            }
+            _ => Err(nobody()),
         }
     }
 
@@ -45,7 +84,7 @@ impl App {
         client_id: &str,
         secret: SecretString,
         origin: &Origin,
-    ) -> Result<Proven, OAuthError> {
+    ) -> Result<Party, OAuthError> {
         let (now, address) = (self.context.now(), address_subject(origin));
         let id = client_id.parse::<ClientId>().ok();
         let subject = address.clone();
@@ -61,7 +100,9 @@ impl App {
             Admission::Wait { seconds } => return Err(wait(seconds).into()),
         };
         match found {
-            Some((tenant, client, proof)) if is_proven(&client, &proof, &secret) => Ok(Proven { tenant, client }),
+            Some((tenant, client, proof)) if is_proven(&client, &proof, &secret) => {
+                Ok(Party::Client(tenant, Box::new(client)))
+            }
             _ => {
                 self.store
                     .write(SCOPE, "client_sign_in_failed", move |tx| remember(tx, &address, counted, now))

@@ -1,10 +1,18 @@
-//! The OAuth endpoints' use cases: who the client is, what it gets.
+//! The OAuth endpoints' use cases: who the client is, what it gets, how people sign in.
 
+mod assertion;
 mod client;
+mod device;
+mod query;
+mod refresh;
+mod sign_in;
+mod ticket;
 mod token;
 
 use plimsoll_authority::oauth::Form;
 use plimsoll_core::audit::Origin;
+
+pub use sign_in::{Decision, DeviceRequest, SignIn, SignedIn};
 
 /// A request to an OAuth endpoint.
 #[derive(Debug)]

@@ -7,6 +7,5 @@ mod fake_registry;
 mod identity;
 mod integrations;
 mod inventory;
-mod promotions;
 mod support;
 mod sync;

@@ -54,7 +54,8 @@ struct Claims {
     #[serde(default)]
     nbf: Option<i64>,
     jti: String,
-    #[serde(default)]
+    /// The agents' wire calls it so.
+    #[serde(default, rename = "join_seq")]
     seq: Option<u64>,
 }
 
@@ -103,7 +104,7 @@ impl VerifiedAssertion {
         // Databases count in signed integers.
         match self.seq.filter(|seq| (1..=i64::MAX as u64).contains(seq)) {
             Some(seq) => Ok(Join { seq, jti: self.jti.clone() }),
-            None => Err(Refusal::Claim("seq: a whole number from 1".to_owned())),
+            None => Err(Refusal::Claim("join_seq: a whole number from 1".to_owned())),
         }
     }
 }

@@ -29,7 +29,7 @@ fn rules() -> AssertionRules {
 fn claims(change: Value) -> Value {
     let now = START.as_seconds();
     let good = json!({
-        "iss": AGENT, "sub": AGENT, "aud": ISS, "iat": now, "exp": now + 60, "jti": "j-1", "seq": 4,
+        "iss": AGENT, "sub": AGENT, "aud": ISS, "iat": now, "exp": now + 60, "jti": "j-1", "join_seq": 4,
     });
     merge(good, change)
 }
@@ -92,8 +92,8 @@ fn hostile_assertions_are_refused() {
         ("RFC 7523 3: jti empty", json!({ "jti": "" }), "jti"),
         ("design: jti endless", json!({ "jti": "x".repeat(129) }), "jti"),
         ("design: jti with white space", json!({ "jti": "a b" }), "jti"),
-        ("design: seq a string", json!({ "seq": "4" }), "string"),
-        ("design: seq negative", json!({ "seq": -1 }), "integer"),
+        ("design: seq a string", json!({ "join_seq": "4" }), "string"),
+        ("design: seq negative", json!({ "join_seq": -1 }), "integer"),
     ];
     for (attempt, change, because) in wrong_claims {
         let refusal = agent.check(&agent.sign(&header(json!({})), &claims(change.clone()))).unwrap_err();
@@ -105,7 +105,7 @@ fn hostile_assertions_are_refused() {
         ("RFC 7515 4.1.4: another kid", json!({ "kid": stranger.public.kid() }), "kid"),
         ("CVE-2018-0114: jwk", json!({ "jwk": stranger.public.to_jwk() }), "jwk"),
         ("RFC 8725 3.10: jku", json!({ "jku": "https://evil.example" }), "jku"),
-        ("RFC 7515 4.1.11: crit", json!({ "crit": ["seq"] }), "crit"),
+        ("RFC 7515 4.1.11: crit", json!({ "crit": ["join_seq"] }), "crit"),
     ];
     for (attempt, change, because) in wrong_headers {
         let refusal = agent.check(&agent.sign(&header(change.clone()), &claims(json!({})))).unwrap_err();
@@ -113,7 +113,7 @@ fn hostile_assertions_are_refused() {
     }
     let forged = stranger.sign(&header(json!({})), &claims(json!({})));
     assert_eq!(agent.check(&forged).unwrap_err(), Refusal::Signature);
-    let twice = claims(json!({})).to_string().replace("\"seq\":4", "\"seq\":4,\"seq\":5");
+    let twice = claims(json!({})).to_string().replace("\"join_seq\":4", "\"join_seq\":4,\"join_seq\":5");
     let twice = sign_text(&agent.signer, &header(json!({})).to_string(), &twice);
     assert!(agent.check(&twice).unwrap_err().to_string().contains("occurs twice"));
     // An access token is no assertion, even if the same key had signed it.
@@ -125,10 +125,10 @@ fn hostile_assertions_are_refused() {
 fn an_agent_must_say_its_join_and_a_client_need_not() {
     let agent = agent();
     for (change, good) in [
-        (json!({ "seq": null }), false),
-        (json!({ "seq": 0 }), false),
-        (json!({ "seq": u64::MAX }), false),
-        (json!({ "seq": 1 }), true),
+        (json!({ "join_seq": null }), false),
+        (json!({ "join_seq": 0 }), false),
+        (json!({ "join_seq": u64::MAX }), false),
+        (json!({ "join_seq": 1 }), true),
     ] {
         let verified = agent.check(&agent.sign(&header(json!({})), &claims(change))).unwrap();
         assert_eq!(verified.join().is_ok(), good, "{:?}", verified.seq);

@@ -189,6 +189,7 @@ operations! {
     RegistrationTokenGet "registration_token_get", Get "/registration-tokens/{id}", AgentRead, Read, None, Standard, Addition, Built;
     RegistrationTokenDelete "registration_token_delete", Delete "/registration-tokens/{id}", AgentWrite, Mutation, None, Standard, Addition, Built;
     AuditEventList "audit_event_list", Get "/audit-events", AuditRead, Read, None, Standard, Addition, Built;
+    StreamTicketCreate "stream_ticket_create", Post "/stream-tickets", SelfRead, Read, None, Standard, Addition, Built;
     AuditEventGet "audit_event_get", Get "/audit-events/{id}", AuditRead, Read, None, Standard, Addition, Built;
     ApprovalPolicyGet "approval_policy_get", Get "/approval-policies/{id}", PolicyRead, Read, None, Standard, Addition, Built;
     ApprovalPolicyUpdate "approval_policy_update", Put "/approval-policies/{id}", GovernanceChange, Mutation, None, Standard, Addition, Built;

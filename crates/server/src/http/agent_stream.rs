@@ -35,7 +35,7 @@ pub(crate) async fn open(mut call: Call) -> Result<Answer> {
     let agent = AgentCaller::new(principal.clone());
     let upgrade = stream::upgrade(&mut call)?;
     let session = Session {
-        expires_at: call.caller.now.plus_seconds(plimsoll_authority::token::ACCESS_TOKEN_SECONDS),
+        expires_at: call.token.expires_at,
         server: call.server,
         agent,
         seq: 0,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use plimsoll_app::{Caller, replace::Replace};
+use plimsoll_authority::token::VerifiedToken;
 use plimsoll_core::{Error, ErrorCode, Result, ValidationError, id::TypedId};
 use plimsoll_store::resource::{ListQuery, Page, Resource};
 use serde::de::DeserializeOwned;
@@ -16,6 +17,8 @@ pub(crate) struct Call {
     pub(crate) server: Arc<Server>,
     /// Who calls.
     pub(crate) caller: Caller,
+    /// The token that says so.
+    pub(crate) token: Arc<VerifiedToken>,
     /// Path parameters by name.
     pub(crate) path: Vec<(String, String)>,
     /// The raw query.

@@ -34,7 +34,7 @@ pub(crate) async fn open(mut call: Call) -> Result<Answer> {
     let task = call.parsed("taskId", "a task's id")?;
     let upgrade = stream::upgrade(&mut call)?;
     let follower = Follower {
-        expires_at: call.caller.now.plus_seconds(plimsoll_authority::token::ACCESS_TOKEN_SECONDS),
+        expires_at: call.token.expires_at,
         server: call.server,
         caller: call.caller,
         job,

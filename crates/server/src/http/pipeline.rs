@@ -106,8 +106,8 @@ async fn serve(
     now: Timestamp,
     limited: &mut Spent,
 ) -> Result<answer::Answer> {
-    let principal = match server.authenticate(request.headers(), route.operation, now).await {
-        Ok(principal) => principal,
+    let token = match server.authenticate(request.headers(), request.uri(), route.operation, now).await {
+        Ok(token) => token,
         Err(error) => {
             limit(
                 server,
@@ -119,6 +119,7 @@ async fn serve(
             return Err(error);
         }
     };
+    let principal = token.principal.clone();
     let class = Class::of(route.operation.rate);
     let quota = class.quota(server.quota(principal.tenant));
     limit(server, Payer::Principal(principal.id, class), quota, now, limited)?;
@@ -148,7 +149,7 @@ async fn serve(
     } else {
         None
     };
-    let call = Call { server: Arc::clone(server), caller, path, query, body, read_only, upgrade };
+    let call = Call { server: Arc::clone(server), caller, token, path, query, body, read_only, upgrade };
     (route.handler)(call).await
 }
 

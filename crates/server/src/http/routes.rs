@@ -30,5 +30,6 @@ pub(crate) fn all() -> Result<Vec<Route>> {
     routes.extend(role_binding::routes()?);
     routes.extend(registration_token::routes()?);
     routes.extend(audit_event::routes());
+    routes.extend(super::stream_ticket::routes()?);
     Ok(routes)
 }

@@ -1,31 +1,56 @@
-//! The OAuth endpoints, in OAuth's own formats and not in the envelope.
+//! The OAuth endpoints, in OAuth's own formats and not in the envelope, and the page on which people sign in.
 
 mod answer;
+mod cookie;
+mod device;
 mod metadata;
+mod page;
+mod query;
 mod request;
-mod token;
 
-use std::sync::Arc;
+use std::{future::Future, sync::Arc};
 
 use axum::{
     Router,
     extract::Request,
-    routing::{get, post},
+    response::Response,
+    routing::{MethodRouter, get, post},
 };
 use plimsoll_authority::oauth::metadata::path;
 
 use crate::state::Server;
 
+/// What people type instead of [`path::DEVICE`].
+const SHORT: &str = "/device";
+
 /// The routes, to be merged with the API's.
 pub(crate) fn router(server: &Arc<Server>) -> Router {
-    let with = |server: &Arc<Server>| Arc::clone(server);
-    let (tokens, keys, discovery, openid) = (with(server), with(server), with(server), with(server));
     Router::new()
-        .route(path::TOKEN, post(move |request: Request| token::token(Arc::clone(&tokens), request)))
-        .route(path::JWKS, get(move |request: Request| metadata::jwks(Arc::clone(&keys), request)))
-        .route(path::METADATA, get(move |request: Request| metadata::metadata(Arc::clone(&discovery), request)))
-        .route(
-            path::OPENID_CONFIGURATION,
-            get(move |request: Request| metadata::metadata(Arc::clone(&openid), request)),
-        )
+        .route(path::TOKEN, posted(server, query::token))
+        .route(path::REVOKE, posted(server, query::revoke))
+        .route(path::INTROSPECT, posted(server, query::introspect))
+        .route(path::DEVICE_AUTHORIZATION, posted(server, query::device_authorization))
+        .route(path::DEVICE, posted(server, device::sign_in).merge(got(server, device::show)))
+        .route(&format!("{}/password", path::DEVICE), posted(server, device::password))
+        .route(&format!("{}/decision", path::DEVICE), posted(server, device::decision))
+        .route(SHORT, get(device::short))
+        .route(path::JWKS, got(server, metadata::jwks))
+        .route(path::METADATA, got(server, metadata::metadata))
+        .route(path::OPENID_CONFIGURATION, got(server, metadata::metadata))
+}
+
+fn posted<F>(server: &Arc<Server>, handler: fn(Arc<Server>, Request) -> F) -> MethodRouter
+where
+    F: Future<Output = Response> + Send + 'static,
+{
+    let server = Arc::clone(server);
+    post(move |request: Request| handler(Arc::clone(&server), request))
+}
+
+fn got<F>(server: &Arc<Server>, handler: fn(Arc<Server>, Request) -> F) -> MethodRouter
+where
+    F: Future<Output = Response> + Send + 'static,
+{
+    let server = Arc::clone(server);
+    get(move |request: Request| handler(Arc::clone(&server), request))
 }

@@ -44,6 +44,7 @@ pub fn body(id: Op) -> Option<Value> {
         Op::RoleCreate | Op::RoleUpdate => json!({ "name": "watcher", "permissions": ["release:read"] }),
         Op::RoleBindingCreate => json!({ "roleId": NOBODY, "principal": { "type": "user", "id": NOBODY } }),
         Op::RegistrationTokenCreate => json!({}),
+        Op::StreamTicketCreate => json!({ "stream": format!("/api/v1/deployment-jobs/{NOBODY}/stream") }),
         Op::PromotionCreate | Op::PromotionPreviewGates => {
             json!({ "releaseId": NOBODY, "targetEnvironmentId": NOBODY })
         }

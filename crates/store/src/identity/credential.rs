@@ -103,3 +103,8 @@ pub fn set_attempts(tx: &mut Tx<'_>, subject: &str, failures: u32, last_at: Time
     )
     .map(drop)
 }
+
+/// Forgets the failures of an account; in a system transaction.
+pub fn forget_attempts(tx: &mut Tx<'_>, subject: &str) -> Result<()> {
+    tx.execute("DELETE FROM sign_in_attempt WHERE subject = $1", params![subject]).map(drop)
+}

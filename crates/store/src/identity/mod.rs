@@ -2,8 +2,10 @@
 
 pub mod access;
 pub mod agent;
+pub mod browser;
 mod client;
 pub mod credential;
+pub mod device;
 pub mod installation;
 pub mod nonce;
 mod registration_token;

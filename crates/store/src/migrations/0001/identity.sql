@@ -117,8 +117,9 @@ CREATE INDEX session_by_age ON session (ends_at);
 
 -- A browser on the sign-in page, after its password was right.
 CREATE TABLE browser_session (
-  cookie_digest {text} NOT NULL PRIMARY KEY, user_tenant_id {text} NOT NULL, user_id {text} NOT NULL, expires_at {int} NOT NULL
+  cookie_digest {text} NOT NULL PRIMARY KEY, tenant_id {text} NOT NULL, user_id {text} NOT NULL, expires_at {int} NOT NULL
 ) {strict};
+CREATE INDEX browser_session_by_user ON browser_session (tenant_id, user_id);
 CREATE INDEX browser_session_by_age ON browser_session (expires_at);
 
 -- Failed sign-ins of an account or an address.

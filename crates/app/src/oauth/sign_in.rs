@@ -1,0 +1,357 @@
+//! People in front of the sign-in page: passwords, and the yes or no to a device.
+
+use plimsoll_authority::{
+    oauth::device::{DeviceDecision, UserCode},
+    password::{Attempts, PasswordCheck, admit_sign_in, check_new_password},
+    secret::{ExposeSecret as _, SecretString},
+};
+use plimsoll_core::{
+    Digest, Error, ErrorCode, Result, Timestamp,
+    audit::{AuditOutcome, Origin, Principal, PrincipalType},
+    id::{AuditEventId, TenantId, TypedId},
+    identity::{Tenant, User},
+    permission::Grants,
+};
+use plimsoll_protocol::identity::CLI_CLIENT;
+use plimsoll_store::{
+    Lock, Scope, Tx,
+    audit::{self, AuditEntry},
+    identity::{
+        browser, credential,
+        device::{self, DeviceGrantRow},
+        tenant_by_name,
+    },
+    resource,
+};
+use serde_json::json;
+
+use super::{
+    client::{SCOPE, address_subject, attempts, remember},
+    device::{as_text, read},
+};
+use crate::{App, identity::user::end_sessions};
+
+/// How long the page remembers who signed in.
+const BROWSER_SECONDS: i64 = 600;
+
+/// What somebody typed.
+#[derive(Debug)]
+pub struct SignIn {
+    /// The tenant's name.
+    pub tenant: String,
+    /// Their name.
+    pub user: String,
+    /// Their password.
+    pub password: SecretString,
+}
+
+/// Who sits in front of the browser.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedIn {
+    /// Their tenant.
+    pub tenant: Tenant,
+    /// Who.
+    pub user: User,
+}
+
+/// A device that waits to be let in, as the page shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceRequest {
+    /// The code that both show.
+    pub user_code: String,
+    /// The client's name.
+    pub client: String,
+    /// What it asks for; everything that the user may do when absent.
+    pub scope: Option<String>,
+    /// From where it asks.
+    pub origin: Option<String>,
+}
+
+/// What the user says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Let it in.
+    Approve,
+    /// Don't.
+    Deny,
+}
+
+impl App {
+    /// Checks a password, throttled by account and address. `cookie` is the digest of what the browser
+    /// will show from then on.
+    pub async fn sign_in(&self, typed: SignIn, cookie: Digest, origin: &Origin) -> Result<SignedIn> {
+        let (now, account) = (self.context.now(), account_subject(&typed.tenant, &typed.user));
+        let address = address_subject(origin);
+        self.count_attempt(account.clone(), address.clone(), now).await?;
+        let (tenant_name, user_name) = (typed.tenant, typed.user);
+        let found = self.store.read(SCOPE, "sign_in_read", move |tx| find(tx, &tenant_name, &user_name)).await?;
+        let stored = found.as_ref().filter(|(_, user, _)| user.active).and_then(|(_, _, hash)| hash.clone());
+        let authority = self.authority()?;
+        let check = authority.check_password(typed.password.clone(), stored).await?;
+        let Some((tenant, user, _)) = found.filter(|_| check != PasswordCheck::Wrong) else {
+            return Err(refused(&account, origin));
+        };
+        let rehashed = match check {
+            PasswordCheck::CorrectButRehash => Some(authority.hash_password(typed.password, &self.context).await?),
+            PasswordCheck::Correct | PasswordCheck::Wrong => None,
+        };
+        let begun = Begun { tenant, user, rehashed, cookie, account, address, audit: self.context.id(), now };
+        let origin = origin.clone();
+        let user = self.store.write(SCOPE, "sign_in", move |tx| begin(tx, &begun, &origin)).await?;
+        self.forget_initial_password(&user.user)?;
+        Ok(user)
+    }
+
+    /// Counts an attempt before its password is checked, so that a thousand at once don't pass.
+    async fn count_attempt(&self, account: String, address: String, now: Timestamp) -> Result<()> {
+        self.store
+            .write(SCOPE, "sign_in_count", move |tx| {
+                tx.lock(&Lock::Named("sign_in", &account))?;
+                tx.lock(&Lock::Named("sign_in", &address))?;
+                let known = (attempts(tx, &account)?, attempts(tx, &address)?);
+                let (of_account, of_address) = admit_sign_in(known.0, known.1, now)?;
+                remember(tx, &account, of_account, now)?;
+                remember(tx, &address, of_address, now)
+            })
+            .await
+    }
+
+    /// The one-time password of the first start is good for nothing once it was changed.
+    fn forget_initial_password(&self, user: &User) -> Result<()> {
+        let authority = self.authority()?;
+        if user.must_change_password {
+            return Ok(());
+        }
+        authority.forget_initial_password(user.id)
+    }
+
+    /// Who signed in with the browser's cookie.
+    pub async fn signed_in(&self, cookie: Digest) -> Result<Option<SignedIn>> {
+        let now = self.context.now();
+        self.store
+            .read(SCOPE, "signed_in", move |tx| {
+                let Some(who) = browser::find(tx, cookie, now)? else { return Ok(None) };
+                let home = plimsoll_store::identity::installation::find(tx)?.map(|known| known.default_tenant);
+                let Some(home) = home else { return Ok(None) };
+                let tenant: Option<Tenant> = tx.within(home, |tx| resource::find(tx, who.tenant))?;
+                let user: Option<User> = tx.within(who.tenant, |tx| resource::find(tx, who.user))?;
+                Ok(tenant.zip(user.filter(|user| user.active)).map(|(tenant, user)| SignedIn { tenant, user }))
+            })
+            .await
+    }
+
+    /// Sets a new password in place of one that must be changed. Other sessions of the user end; `cookie` is the
+    /// digest of what this browser shows.
+    pub async fn change_own_password(
+        &self,
+        who: &SignedIn,
+        password: SecretString,
+        repeated: &SecretString,
+        cookie: Digest,
+        origin: &Origin,
+    ) -> Result<SignedIn> {
+        if password.expose_secret() != repeated.expose_secret() {
+            return Err(Error::field("repeated", "differs", "the two passwords differ; type the same one twice"));
+        }
+        check_new_password("password", &password, &who.user.name)?;
+        let (tenant, id) = (Scope::Tenant(who.tenant.id), who.user.id);
+        let stored = self.store.read(tenant, "password_read", move |tx| credential::password_hash(tx, id)).await?;
+        let authority = self.authority()?;
+        if authority.check_password(password.clone(), stored).await? != PasswordCheck::Wrong {
+            return Err(Error::field(
+                "password",
+                "unchanged",
+                "this is the password that must be changed; choose another",
+            ));
+        }
+        let hash = authority.hash_password(password, &self.context).await?;
+        let (now, audit_id, origin) = (self.context.now(), self.context.id::<AuditEventId>(), origin.clone());
+        let of = who.tenant.clone();
+        let user = self
+            .store
+            .write(tenant, "own_password_change", move |tx| {
+                tx.lock(&Lock::Tenant(of.id))?;
+                let mut user: User = resource::get(tx, id)?;
+                (user.must_change_password, user.updated_at) = (false, now);
+                credential::set_password_hash(tx, id, &hash)?;
+                end_sessions(tx, id, now)?;
+                browser::insert(tx, cookie, id, now.plus_seconds(BROWSER_SECONDS))?;
+                resource::update(tx, &mut user)?;
+                let change = json!({ "password": "[changed]", "mustChangePassword": false });
+                record(tx, &of, &user, "own_password_change", audit_id, &origin, now, Some(change))?;
+                Ok(user)
+            })
+            .await?;
+        authority.forget_initial_password(user.id)?;
+        Ok(SignedIn { tenant: who.tenant.clone(), user })
+    }
+
+    /// The device that shows this code, while it waits. Guesses are throttled with the sign-ins of the
+    /// address.
+    pub async fn device_request(&self, user_code: &str) -> Result<DeviceRequest> {
+        let code = UserCode::parse(user_code).ok_or_else(no_such_code)?;
+        let row = self.waiting_device(&code).await?;
+        let client = self.client_name(&row.client_id).await?;
+        Ok(DeviceRequest { user_code: code.to_string(), client, scope: row.scope, origin: row.origin })
+    }
+
+    async fn waiting_device(&self, code: &UserCode) -> Result<DeviceGrantRow> {
+        let (text, now) = (code.as_str().to_owned(), self.context.now());
+        let row = self.store.read(SCOPE, "device_by_user_code", move |tx| device::by_user_code(tx, &text)).await?;
+        row.filter(|row| row.expires_at > now).ok_or_else(no_such_code)
+    }
+
+    async fn client_name(&self, client_id: &str) -> Result<String> {
+        if client_id == CLI_CLIENT {
+            return Ok("the Plimsoll command line".to_owned());
+        }
+        let Ok(id) = client_id.parse() else { return Err(no_such_code()) };
+        let found = self.store.read(SCOPE, "device_client", move |tx| credential::client_anywhere(tx, id)).await?;
+        found.map(|(_, client, _)| client.name).ok_or_else(no_such_code)
+    }
+
+    /// The user's yes or no to the device that shows this code.
+    pub async fn decide_device(
+        &self,
+        who: &SignedIn,
+        user_code: &str,
+        decision: Decision,
+        origin: &Origin,
+    ) -> Result<()> {
+        let code = UserCode::parse(user_code).ok_or_else(no_such_code)?;
+        let row = self.waiting_device(&code).await?;
+        self.client_serves(&row.client_id, who.tenant.id).await?;
+        let (tenant, user) = (who.tenant.id, who.user.id);
+        let decided = match decision {
+            Decision::Approve if who.user.must_change_password => return Err(change_first()),
+            Decision::Approve => DeviceDecision::Approve { tenant, user },
+            Decision::Deny => DeviceDecision::Deny,
+        };
+        let (now, audit_id, origin, owned) = (self.context.now(), self.context.id(), origin.clone(), who.clone());
+        let next = as_text(&read(&row)?.decide(decided, now)?)?;
+        self.store
+            .write(SCOPE, "device_decide", move |tx| {
+                if !device::advance(tx, &row, &next)? {
+                    return Err(Error::state_conflict("sign-in", "decided", "decide", &[]));
+                }
+                let (action, change) = (
+                    match decision {
+                        Decision::Approve => "device_approve",
+                        Decision::Deny => "device_deny",
+                    },
+                    json!({ "clientId": row.client_id, "origin": row.origin, "scope": row.scope }),
+                );
+                tx.within(tenant, |tx| {
+                    record(tx, &owned.tenant, &owned.user, action, audit_id, &origin, now, Some(change.clone()))
+                })
+            })
+            .await
+    }
+
+    /// A client of one tenant lets in nobody of another.
+    async fn client_serves(&self, client_id: &str, tenant: TenantId) -> Result<()> {
+        if client_id == CLI_CLIENT {
+            return Ok(());
+        }
+        let Ok(id) = client_id.parse() else { return Err(no_such_code()) };
+        let found = self.store.read(SCOPE, "device_client", move |tx| credential::client_anywhere(tx, id)).await?;
+        match found {
+            Some((of, client, _)) if of == tenant && client.active => Ok(()),
+            _ => Err(no_such_code()),
+        }
+    }
+}
+
+/// What a right password begins.
+struct Begun {
+    tenant: Tenant,
+    user: User,
+    rehashed: Option<String>,
+    cookie: Digest,
+    account: String,
+    address: String,
+    audit: AuditEventId,
+    now: Timestamp,
+}
+
+fn begin(tx: &mut Tx<'_>, begun: &Begun, origin: &Origin) -> Result<SignedIn> {
+    let now = begun.now;
+    credential::forget_attempts(tx, &begun.account)?;
+    let address: Attempts = attempts(tx, &begun.address)?;
+    remember(tx, &begun.address, address.forgiven(), now)?;
+    tx.within(begun.tenant.id, |tx| {
+        browser::insert(tx, begun.cookie, begun.user.id, now.plus_seconds(BROWSER_SECONDS))?;
+        let mut user: User = resource::get(tx, begun.user.id)?;
+        user.last_sign_in_at = Some(now);
+        credential::note_use(tx, &user)?;
+        if let Some(hash) = &begun.rehashed {
+            credential::set_password_hash(tx, user.id, hash)?;
+        }
+        record(tx, &begun.tenant, &user, "sign_in", begun.audit, origin, now, None)?;
+        Ok(SignedIn { tenant: begun.tenant.clone(), user })
+    })
+}
+
+/// The user of these names with the password's hash. A client's service user cannot sign in.
+fn find(tx: &mut Tx<'_>, tenant: &str, user: &str) -> Result<Option<(Tenant, User, Option<String>)>> {
+    let Some(tenant) = tenant_by_name(tx, tenant)? else { return Ok(None) };
+    let found = tx.within(tenant.id, |tx| credential::user_by_name(tx, user))?;
+    Ok(found.filter(|(user, _)| user.service_of.is_none()).map(|(user, hash)| (tenant, user, hash)))
+}
+
+/// By what failed attempts of an account are known, whether it exists or not.
+pub(crate) fn account_subject(tenant: &str, user: &str) -> String {
+    format!("account:{}", Digest::of(format!("{tenant}\0{user}").as_bytes()))
+}
+
+/// The log names an account by its digest: what was typed as a name may be a password.
+fn refused(account: &str, origin: &Origin) -> Error {
+    tracing::warn!(request_id = origin.request_id, account, "a sign-in was refused");
+    Error::new(ErrorCode::Unauthenticated, "tenant, name or password is wrong; try again")
+}
+
+/// Writes what a person did on the page to their tenant's trail.
+#[expect(clippy::too_many_arguments, reason = "an audit line has this many parts")]
+fn record(
+    tx: &mut Tx<'_>,
+    tenant: &Tenant,
+    user: &User,
+    action: &'static str,
+    id: AuditEventId,
+    origin: &Origin,
+    at: Timestamp,
+    change: Option<serde_json::Value>,
+) -> Result<()> {
+    let entry = AuditEntry {
+        id,
+        at,
+        action,
+        resource_type: "user",
+        resource_id: Some(user.id.to_string()),
+        outcome: AuditOutcome::Succeeded,
+        error_code: None,
+        change,
+    };
+    audit::append(tx, &person(tenant.id, user), origin, entry)
+}
+
+fn person(tenant: TenantId, user: &User) -> Principal {
+    Principal {
+        tenant,
+        kind: PrincipalType::User,
+        id: user.id.uuid(),
+        user: user.id,
+        name: user.name.clone(),
+        roles: Vec::new(),
+        grants: Grants::default(),
+        token_id: String::new(),
+    }
+}
+
+fn no_such_code() -> Error {
+    Error::field("userCode", "unknown", "no device waits with this code; look at it again, or begin anew on the device")
+}
+
+fn change_first() -> Error {
+    Error::new(ErrorCode::PermissionDenied, "this password must be changed first")
+}
