@@ -21,6 +21,8 @@ Release control: from a registry to hosts, past gates and approvals, with eviden
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) global: Global,
+    #[command(flatten)]
+    pub(crate) connect: Connect,
     #[command(subcommand)]
     pub(crate) command: commands::Command,
 }
@@ -37,6 +39,20 @@ pub(crate) struct Global {
     /// No progress on standard error, errors only
     #[arg(short, long, global = true, help_heading = "Output")]
     pub(crate) quiet: bool,
+}
+
+/// Which server.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Connect {
+    /// The server
+    #[arg(long, global = true, env = "PLIMSOLL_URL", hide_env_values = true, help_heading = "Server")]
+    pub(crate) url: Option<String>,
+    /// The context: a server and a sign-in under a name
+    #[arg(long, global = true, env = "PLIMSOLL_CONTEXT", value_name = "NAME", help_heading = "Server")]
+    pub(crate) context: Option<String>,
+    /// Change a protected context without being asked
+    #[arg(short, long, global = true, help_heading = "Server")]
+    pub(crate) yes: bool,
 }
 
 /// A form of output.

@@ -1,6 +1,7 @@
 //! The commands of `plimsoll`.
 
 mod args;
+mod client;
 mod commands;
 pub mod demo;
 pub mod exit;

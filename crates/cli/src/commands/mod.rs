@@ -1,8 +1,11 @@
 //! The commands, one file for each noun.
 
+mod api;
 mod completion;
+mod context;
 mod evidence;
 mod file;
+mod login;
 mod serve;
 mod sticker;
 mod version;
@@ -14,7 +17,8 @@ use clap_complete::Shell;
 
 use crate::{
     Done,
-    args::{Arguments, Evidence, StickerCommand},
+    args::{Arguments, Connect, Evidence, StickerCommand},
+    client::{Client, context::Reach},
     exit::Exit,
     failure::Failure,
     output::Printer,
@@ -25,6 +29,19 @@ use crate::{
 pub(crate) enum Command {
     /// Start a server
     Serve(Box<serve::Serve>),
+    /// Sign in with a browser, on this machine or another
+    #[command(before_help = "Examples:\n  plimsoll login https://plimsoll.example.com")]
+    Login {
+        /// The server; the one in use when absent
+        server: Option<String>,
+    },
+    /// Forget the sign-in of the context in use
+    Logout,
+    /// Servers and sign-ins under names
+    #[command(subcommand)]
+    Context(context::ContextCommand),
+    /// Make any call of the API by hand
+    Api(api::Api),
     /// Check and replay evidence, offline
     #[command(subcommand)]
     Evidence(Evidence),
@@ -54,7 +71,7 @@ pub(crate) fn run(arguments: Arguments, printer: &Printer) -> ExitCode {
     if let Command::Supervise { directory } = arguments.command {
         return plimsoll_agent::supervise::main(["--directory".to_owned(), directory]);
     }
-    match done(arguments.command, printer) {
+    match done(arguments.command, &arguments.connect, printer) {
         Ok(exit) => exit.into(),
         Err(failure) => {
             printer.failure(&failure);
@@ -63,8 +80,12 @@ pub(crate) fn run(arguments: Arguments, printer: &Printer) -> ExitCode {
     }
 }
 
-fn done(command: Command, printer: &Printer) -> Done {
+fn done(command: Command, connect: &Connect, printer: &Printer) -> Done {
     match command {
+        Command::Login { server } => wait(login::login(server, connect, printer)),
+        Command::Logout => login::logout(connect, printer),
+        Command::Context(command) => context::run(command, printer),
+        Command::Api(command) => wait(async { api::run(command, &client(connect)?, printer).await }),
         Command::Serve(command) => wait(serve::run(*command, printer)),
         Command::Evidence(command) => evidence::run(command, printer),
         Command::Sticker(StickerCommand::Verify(what)) => sticker::verify(&what, printer),
@@ -73,6 +94,10 @@ fn done(command: Command, printer: &Printer) -> Done {
         // Done above.
         Command::Supervise { .. } => Ok(Exit::Usage),
     }
+}
+
+fn client(connect: &Connect) -> Result<Client, Failure> {
+    Client::new(Reach::find(connect)?)
 }
 
 /// On a runtime of its own; what needs none (verification, a supervisor) does without.

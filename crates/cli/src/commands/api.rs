@@ -1,0 +1,79 @@
+//! `plimsoll api`: any call by hand.
+
+use std::io::Write as _;
+
+use clap::Args;
+use reqwest::Method;
+use serde_json::Value;
+
+use super::file;
+use crate::{
+    Done,
+    client::{Call, Client},
+    exit::Exit,
+    failure::Failure,
+    output::Printer,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  plimsoll api GET /api/v1/components
+  plimsoll api GET components -Q pageSize=100 -Q 'filter={\"name\":{\"$contains\":\"api\"}}'
+  plimsoll api POST components --data '{\"name\":\"api\",\"image\":\"registry.example.com/api\"}'
+  plimsoll api PUT components/ID --data @component.json -H 'If-Match: \"3\"'
+
+A path without a slash in front is below /api/v1. The answer is printed as it came.";
+
+/// One call.
+#[derive(Args, Debug)]
+#[command(before_help = EXAMPLES)]
+pub(crate) struct Api {
+    /// GET, POST, PUT or DELETE
+    method: String,
+    /// The path
+    path: String,
+    /// The body: JSON, @FILE, or - for standard input
+    #[arg(short, long, value_name = "JSON|@FILE|-")]
+    data: Option<String>,
+    /// A query parameter
+    #[arg(short = 'Q', long, value_name = "NAME=VALUE")]
+    query: Vec<String>,
+    /// A header
+    #[arg(short = 'H', long, value_name = "NAME: VALUE")]
+    header: Vec<String>,
+}
+
+pub(super) async fn run(command: Api, client: &Client, printer: &Printer) -> Done {
+    let method = command.method.to_ascii_uppercase();
+    let method = Method::from_bytes(method.as_bytes())
+        .map_err(|_| Failure::usage(format!("{:?} is not a method of HTTP", command.method)))?;
+    let path = if command.path.starts_with('/') { command.path } else { format!("/api/v1/{}", command.path) };
+    let mut call = Call { method, path, query: Vec::new(), body: None, headers: Vec::new() };
+    for pair in &command.query {
+        call.query.push(split(pair, '=')?);
+    }
+    for pair in &command.header {
+        let (name, value) = split(pair, ':')?;
+        call.headers.push((name, value.trim().to_owned()));
+    }
+    call.body = command.data.as_deref().map(file::data).transpose()?;
+    let answer = client.send(&call).await?;
+    if !answer.status.is_success() {
+        return Err(answer.failure());
+    }
+    match serde_json::from_slice::<Value>(&answer.bytes) {
+        Ok(value) => printer.raw(&value)?,
+        // A download, or nothing: the bytes are the data.
+        Err(_) => std::io::stdout()
+            .write_all(&answer.bytes)
+            .map_err(|cause| Failure::system(format!("standard output cannot be written to: {cause}")))?,
+    }
+    Ok(Exit::Ok)
+}
+
+fn split(pair: &str, at: char) -> Result<(String, String), Failure> {
+    let parts = pair.split_once(at);
+    parts
+        .map(|(name, value)| (name.trim().to_owned(), value.to_owned()))
+        .ok_or_else(|| Failure::usage(format!("{pair:?} needs a {at:?} between name and value")))
+}

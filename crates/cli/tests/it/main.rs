@@ -1,0 +1,5 @@
+//! The binary as people use it: real processes, their output and exit codes.
+
+mod offline;
+mod served;
+mod support;

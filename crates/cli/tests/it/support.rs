@@ -1,0 +1,51 @@
+//! Running the binary.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+};
+
+/// `plimsoll` with nothing of this machine's own configuration.
+pub fn plimsoll(home: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_plimsoll"));
+    command.args(arguments).env_clear().env("HOME", home).current_dir(home).stdin(Stdio::null());
+    command
+}
+
+/// Runs it to its end.
+pub fn run(home: &Path, arguments: &[&str]) -> Output {
+    plimsoll(home, arguments).output().unwrap()
+}
+
+/// Its exit code, output and errors.
+pub fn ended(output: &Output) -> (i32, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+}
+
+/// A server that is killed when dropped.
+pub struct Served {
+    pub url: String,
+    pub child: Child,
+}
+
+impl Served {
+    /// Starts one and waits for the line with its URL.
+    pub fn start(home: &Path) -> Self {
+        let mut child = plimsoll(home, &["serve", "--listen", "127.0.0.1:0", "--log", "warn"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut url = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
+        Self { url: url.trim().to_owned(), child }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
