@@ -104,15 +104,18 @@ impl Reach {
         let url = connect.url.clone().or_else(|| one.map(|one| one.url.clone()));
         let url = clean(&url.unwrap_or_else(|| DEFAULT_URL.to_owned()))?;
         let same = one.is_some_and(|one| one.url == url);
-        let credential = match (variable("PLIMSOLL_TOKEN"), variable("PLIMSOLL_CLIENT_ID"), variable("PLIMSOLL_CLIENT_SECRET")) {
-            (Some(token), _, _) => Credential::Token(token),
-            (None, Some(id), Some(secret)) => Credential::Client { id, secret },
-            // A token goes only to the server that it was given by.
-            _ => match name {
-                Some(context) if same && one.is_some_and(|one| one.login.is_some()) => Credential::SignedIn { context },
-                _ => Credential::Nobody,
-            },
-        };
+        let credential =
+            match (variable("PLIMSOLL_TOKEN"), variable("PLIMSOLL_CLIENT_ID"), variable("PLIMSOLL_CLIENT_SECRET")) {
+                (Some(token), _, _) => Credential::Token(token),
+                (None, Some(id), Some(secret)) => Credential::Client { id, secret },
+                // A token goes only to the server that it was given by.
+                _ => match name {
+                    Some(context) if same && one.is_some_and(|one| one.login.is_some()) => {
+                        Credential::SignedIn { context }
+                    }
+                    _ => Credential::Nobody,
+                },
+            };
         let protected = one.filter(|one| same && one.protected).and(connect.context.clone().or(contexts.current));
         Ok(Self { url, credential, protected })
     }
@@ -175,7 +178,8 @@ impl Contexts {
     pub(crate) fn save(&self) -> Result<(), Failure> {
         let path = path()?;
         make_parent(&path)?;
-        let told = |cause: &dyn std::fmt::Display| Failure::system(format!("{} cannot be written: {cause}", path.display()));
+        let told =
+            |cause: &dyn std::fmt::Display| Failure::system(format!("{} cannot be written: {cause}", path.display()));
         let text = toml::to_string_pretty(self).map_err(|cause| told(&cause))?;
         let beside = path.with_extension(format!("{}.new", std::process::id()));
         let mut file = OpenOptions::new()

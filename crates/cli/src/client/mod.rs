@@ -204,8 +204,12 @@ impl Client {
         let lock = context::lock()?;
         let mut contexts = context::Contexts::load()?;
         let Some(login) = contexts.contexts.get(name).and_then(|one| one.login.clone()) else {
-            return Err(Failure::new(Exit::Forbidden, "NOT_SIGNED_IN", format!("nobody is signed in in the context {name:?}"))
-                .hint("sign in with `plimsoll login`"));
+            return Err(Failure::new(
+                Exit::Forbidden,
+                "NOT_SIGNED_IN",
+                format!("nobody is signed in in the context {name:?}"),
+            )
+            .hint("sign in with `plimsoll login`"));
         };
         let now = self.context.now();
         if renewal == Renewal::IfNeeded && login.expires_at > now.plus_seconds(30) {

@@ -82,7 +82,8 @@ impl Client {
 
     /// Waits until the person has answered.
     pub(crate) async fn device_tokens(&self, asked: &DeviceAuthorization) -> Result<Tokens, Failure> {
-        let form = [("grant_type", DEVICE_GRANT), ("client_id", CLI_CLIENT), ("device_code", asked.device_code.as_str())];
+        let form =
+            [("grant_type", DEVICE_GRANT), ("client_id", CLI_CLIENT), ("device_code", asked.device_code.as_str())];
         let mut pause = Duration::from_secs(asked.interval.clamp(1, 60));
         let answered = async {
             loop {
@@ -110,8 +111,9 @@ impl Client {
         let response = request.send().await.map_err(|cause| Problem::Other(self.unreachable(&cause)))?;
         let answer: Answer = self.read(response).await.map_err(Problem::Other)?;
         if answer.status.is_success() {
-            return serde_json::from_slice(&answer.bytes)
-                .map_err(|cause| Problem::Other(Failure::system(format!("the answer of {path} is not as expected: {cause}"))));
+            return serde_json::from_slice(&answer.bytes).map_err(|cause| {
+                Problem::Other(Failure::system(format!("the answer of {path} is not as expected: {cause}")))
+            });
         }
         let refusal = serde_json::from_slice::<Refusal>(&answer.bytes);
         Err(refusal.map_or_else(|_| Problem::Other(answer.failure()), Problem::Refused))
@@ -130,8 +132,12 @@ impl Problem {
             Self::Other(failure) => failure,
             Self::Refused(refusal) => {
                 let why = refusal.error_description.unwrap_or_default();
-                Failure::new(Exit::Forbidden, "SIGN_IN_REFUSED", format!("the server gives no token: {} {why}", refusal.error))
-                    .hint("sign in again with `plimsoll login`, or check PLIMSOLL_CLIENT_ID and PLIMSOLL_CLIENT_SECRET")
+                Failure::new(
+                    Exit::Forbidden,
+                    "SIGN_IN_REFUSED",
+                    format!("the server gives no token: {} {why}", refusal.error),
+                )
+                .hint("sign in again with `plimsoll login`, or check PLIMSOLL_CLIENT_ID and PLIMSOLL_CLIENT_SECRET")
             }
         }
     }

@@ -57,9 +57,8 @@ fn parse(bytes: &[u8], what: &str) -> Result<Value, Failure> {
     let text = std::str::from_utf8(bytes).map_err(|_| Failure::usage(format!("{what} is not UTF-8")))?;
     let json = serde_json::from_str(text);
     json.or_else(|cause: serde_json::Error| {
-        serde_saphyr::from_str(text).map_err(|yaml| {
-            Failure::usage(format!("{what} is neither JSON ({cause}) nor YAML ({yaml})"))
-        })
+        serde_saphyr::from_str(text)
+            .map_err(|yaml| Failure::usage(format!("{what} is neither JSON ({cause}) nor YAML ({yaml})")))
     })
     .and_then(|value: Value| match value {
         Value::Object(_) | Value::Array(_) => Ok(value),

@@ -23,8 +23,7 @@ fn a_server_starts_answers_and_stops_when_told() {
     assert_eq!(told["error"]["code"], "UNAUTHENTICATED");
     assert!(told["meta"]["requestId"].is_string(), "{told}");
 
-    let (code, out, said) =
-        ended(&run(home.path(), &["--url", &server.url, "api", "GET", "/.well-known/jwks.json"]));
+    let (code, out, said) = ended(&run(home.path(), &["--url", &server.url, "api", "GET", "/.well-known/jwks.json"]));
     assert_eq!(code, 0, "{said}");
     let keys: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(keys["keys"][0]["kty"], "EC");
