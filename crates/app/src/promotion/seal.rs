@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use plimsoll_core::{
     Digest, Error, Result,
     evidence_packet::EvidenceType,
-    promotion::{Approval, DecisionRecord},
+    promotion::{
+        Approval, DecisionRecord,
+        decide::{differences, evaluate},
+    },
 };
 use plimsoll_evidence::PredicateType;
 use plimsoll_store::{Tx, promotion as rows, promotion::PromotionRow, release as releases};
@@ -26,6 +29,10 @@ pub(super) fn seal_decision(tx: &mut Tx<'_>, notes: &mut Notes, row: &mut Promot
     let decided = one.decision.clone().zip(row.inputs.clone());
     let (decision, inputs) =
         decided.ok_or_else(|| Error::internal_defect("a promotion is sealed before it was ever decided"))?;
+    // Where the last look could not even put together what would be deployed, there are no inputs to it: what
+    // is sealed follows from those that are.
+    let again = evaluate(&inputs);
+    let decision = if differences(&decision, &again).is_empty() { decision } else { again };
     let record = DecisionRecord::new(decision.clone(), inputs, row.history.clone())?;
     let says = json!({
         "promotionId": one.id, "status": one.status, "application": one.application,

@@ -7,5 +7,6 @@ mod fake_registry;
 mod identity;
 mod integrations;
 mod inventory;
+mod promotions;
 mod support;
 mod sync;

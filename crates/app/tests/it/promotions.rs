@@ -1,0 +1,329 @@
+//! Promotions from the request to the job and to the sealed decision.
+
+use anyhow::Result;
+use plimsoll_app::{Caller, deployment, promotion};
+use plimsoll_core::{
+    Digest,
+    deployment::{DeploymentJob, JobStatus},
+    environment::Environment,
+    evidence_packet::EvidenceType,
+    id::{EnvironmentId, RoleId, TypedId, UserId},
+    identity::{Role, RoleBinding, User},
+    promotion::{ApprovalPolicy, DecisionOutcome, GateVerdict, PendingApproval, Promotion, PromotionStatus, decide},
+    release::{Release, SealedRelease},
+};
+use plimsoll_protocol::operation::OperationId as Op;
+use plimsoll_store::{Scope, release as releases, resource};
+use serde_json::{Value, json};
+
+use crate::{
+    on_both_databases,
+    support::{World, answer, body, code, replace},
+};
+
+on_both_databases!(
+    what_no_gate_holds_up_starts_one_job_with_one_sealed_decision,
+    two_different_people_approve_what_they_were_shown,
+    a_change_of_what_was_approved_voids_approvals,
+    a_freeze_holds_it_up_and_its_end_lets_it_go,
+    one_rejection_ends_it_with_its_decision_sealed,
+    a_looser_policy_does_not_loosen_an_open_promotion,
+);
+
+const DIGEST: &str = "sha256:1111111111111111111111111111111111111111111111111111111111111111";
+
+/// An environment with a target, and sealed releases of one component.
+struct Shop {
+    world: World,
+    environment: Environment,
+    integration: String,
+    approver_role: RoleId,
+}
+
+impl Shop {
+    async fn open(world: World, environment: Value) -> Result<Self> {
+        let integration = world.registry("http://127.0.0.1:5000").await?.id.to_string();
+        let made = world.app.environment_create(&world.caller(Op::EnvironmentCreate), body(environment)).await?;
+        let environment: Environment = answer(&made)?;
+        let target = json!({"environmentId": environment.id, "name": "web-1", "type": "docker_host"});
+        world.app.target_create(&world.caller(Op::TargetCreate), body(target)).await?;
+        let role: Role = serde_json::from_value(json!({
+            "id": world.app.context.id::<RoleId>(), "name": "approver", "permissions": ["promotion:approve"],
+            "builtIn": false, "revision": 1, "createdAt": world.clock.now(), "updatedAt": world.clock.now()
+        }))?;
+        let approver_role = role.id;
+        world.app.store.write(Scope::Tenant(world.tenant), "test", move |tx| resource::insert(tx, &role)).await?;
+        Ok(Self { world, environment, integration, approver_role })
+    }
+
+    async fn release(&self, version: &str) -> Result<Release> {
+        let (world, now) = (&self.world, self.world.clock.now());
+        let component = world.app.context.id::<plimsoll_core::id::ComponentId>();
+        let part = json!({
+            "componentId": component, "component": "api", "versionId": component.uuid(), "tag": version,
+            "version": version, "digest": DIGEST
+        });
+        let sealed: SealedRelease = serde_json::from_value(json!({
+            "name": "shop", "version": version, "variables": {},
+            "components": [{
+                "componentId": component, "component": "api", "versionId": component.uuid(), "tag": version,
+                "version": version, "digest": DIGEST, "registryIntegrationId": self.integration,
+                "repository": "shop/api", "runtime": {}, "configured": [], "dependsOn": [], "placement": {},
+                "instances": 1,
+                "platforms": [{ "os": "linux", "architecture": "amd64", "manifest": DIGEST, "config": DIGEST, "sizeBytes": 1 }]
+            }]
+        }))?;
+        let maker: UserId = world.app.context.id();
+        let release: Release = serde_json::from_value(json!({
+            "id": world.app.context.id::<plimsoll_core::id::ReleaseId>(), "name": "shop", "version": version,
+            "status": "ready", "components": [part], "digest": sealed.digest()?, "sealedAt": now,
+            "createdBy": maker, "makers": [maker], "revision": 1, "createdAt": now, "updatedAt": now
+        }))?;
+        let kept = release.clone();
+        world
+            .app
+            .store
+            .write(Scope::Tenant(world.tenant), "test", move |tx| {
+                resource::insert(tx, &kept)?;
+                releases::keep_seal(tx, kept.id, sealed.digest()?, &sealed)
+            })
+            .await?;
+        Ok(release)
+    }
+
+    /// Somebody who may sign in and approve here.
+    async fn approver(&self, name: &str) -> Result<Caller> {
+        let (world, now) = (&self.world, self.world.clock.now());
+        let mut caller = world.caller(Op::PromotionApprove);
+        let user: User = serde_json::from_value(json!({
+            "id": caller.principal.user, "name": name, "active": true, "mustChangePassword": false,
+            "revision": 1, "createdAt": now, "updatedAt": now
+        }))?;
+        let binding: RoleBinding = serde_json::from_value(json!({
+            "id": world.app.context.id::<plimsoll_core::id::RoleBindingId>(), "roleId": self.approver_role,
+            "role": "approver", "principal": { "type": "user", "id": user.id.uuid() }, "createdBy": user.id,
+            "createdAt": now, "revision": 1
+        }))?;
+        world
+            .app
+            .store
+            .write(Scope::Tenant(world.tenant), "test", move |tx| {
+                resource::insert(tx, &user)?;
+                resource::insert(tx, &binding)
+            })
+            .await?;
+        caller.principal.name = name.to_owned();
+        Ok(caller)
+    }
+
+    /// The same person, now.
+    fn now(&self, caller: &Caller, operation: Op) -> Caller {
+        Caller { now: self.world.clock.now(), operation, ..caller.clone() }
+    }
+
+    async fn ask(&self, caller: &Caller, release: &Release, more: Value) -> plimsoll_core::Result<Promotion> {
+        let mut json = json!({"releaseId": release.id, "targetEnvironmentId": self.environment.id});
+        json.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        let caller = self.now(caller, Op::PromotionCreate);
+        let reply = self.world.app.promotion_create(&caller, body(json)).await?;
+        Ok(answer(&reply).expect("a promotion"))
+    }
+
+    async fn approve(&self, caller: &Caller, of: &Promotion, hash: Digest) -> plimsoll_core::Result<Promotion> {
+        let json = json!({"subjectHash": hash, "comment": "fine"});
+        let caller = self.now(caller, Op::PromotionApprove);
+        let reply = self.world.app.promotion_approve(&caller, of.id, body(json)).await?;
+        Ok(answer(&reply).expect("a promotion"))
+    }
+
+    async fn get(&self, of: &Promotion) -> Result<Promotion> {
+        Ok(self.world.app.promotion_get(&self.world.caller(Op::PromotionGet), of.id).await?)
+    }
+
+    /// Lets the background look at whatever is due a while later.
+    async fn work(&self) -> Result<()> {
+        self.world.clock.forward(6);
+        promotion::decide::step(self.world.app.clone()).await?;
+        Ok(())
+    }
+
+    async fn policy(&self, rules: Value, id: Option<EnvironmentId>) -> Result<ApprovalPolicy> {
+        let caller = self.world.caller(Op::ApprovalPolicyCreate);
+        let ids: Vec<EnvironmentId> = id.into_iter().collect();
+        let json = json!({"name": "prod", "environmentIds": ids, "rules": rules, "reason": "it matters"});
+        answer(&self.world.app.approval_policy_create(&caller, body(json)).await?)
+    }
+
+    async fn set(&self, json: Value) -> Result<()> {
+        let caller = self.world.caller(Op::EnvironmentUpdate);
+        self.world.app.environment_update(&caller, self.environment.id, replace(json)).await?;
+        Ok(())
+    }
+}
+
+fn two() -> Value {
+    json!([{ "name": "leads", "minApprovals": 2, "approvers": { "roles": ["approver"] } }])
+}
+
+pub async fn what_no_gate_holds_up_starts_one_job_with_one_sealed_decision(world: World) -> Result<()> {
+    let shop = Shop::open(world, json!({"name": "dev"})).await?;
+    let (asker, release) = (shop.world.caller(Op::PromotionCreate), shop.release("1.0.0").await?);
+    let asked = shop.ask(&asker, &release, json!({"reason": "first"})).await?;
+    assert_eq!(asked.status, PromotionStatus::Approved);
+    assert_eq!(asked.plan.targets.len(), 1);
+    assert_eq!(code(shop.ask(&asker, &release, json!({})).await), "PROMOTION_ALREADY_OPEN");
+    shop.work().await?;
+    let started = shop.get(&asked).await?;
+    assert_eq!(started.status, PromotionStatus::Deploying);
+    let job_id = started.deployment_job_id.expect("a job");
+    assert_eq!(started.evidence_packet_ids.len(), 1);
+    let evidence = shop.world.app.promotion_evidence(&asker, asked.id).await?;
+    assert_eq!(evidence[0].kind, EvidenceType::PromotionDecision);
+    let says = &evidence[0].statement["predicate"];
+    assert_eq!(says["subjectHash"], json!(started.subject_hash));
+    let record = shop.world.app.promotion_decision(&asker, asked.id).await?;
+    assert_eq!(json!(record.inputs), says["inputs"]);
+    let decision = started.decision.clone().expect("a decision");
+    assert_eq!(decide::replay(&record.inputs, &decision)?, Vec::<String>::new());
+    // The second waits behind the first, and is not looked at twice at once.
+    let second = shop.ask(&asker, &shop.release("1.1.0").await?, json!({})).await?;
+    shop.work().await?;
+    assert_eq!(shop.get(&second).await?.status, PromotionStatus::Approved);
+    assert_eq!(shop.world.count("SELECT count(*) FROM deployment_job").await?, 1);
+    // A cancel while it deploys stops the job; its end ends the promotion and lets the second go.
+    let cancel = shop.now(&asker, Op::PromotionCancel);
+    shop.world.app.promotion_cancel(&cancel, asked.id, body(json!({"rollback": true}))).await?;
+    deployment::advance::step(shop.world.app.clone()).await?;
+    let ended = shop.get(&asked).await?;
+    let job: DeploymentJob = shop.world.app.deployment_job_get(&asker, job_id).await?;
+    assert!(matches!(job.status, JobStatus::Cancelled | JobStatus::RolledBack), "{:?}", job.status);
+    assert!(matches!(ended.status, PromotionStatus::Failed | PromotionStatus::RolledBack), "{:?}", ended.status);
+    assert_eq!(ended.evidence_packet_ids.len(), 2);
+    shop.work().await?;
+    assert_eq!(shop.get(&second).await?.status, PromotionStatus::Deploying);
+    Ok(())
+}
+
+pub async fn two_different_people_approve_what_they_were_shown(world: World) -> Result<()> {
+    let shop = Shop::open(world, json!({"name": "prod"})).await?;
+    shop.policy(two(), Some(shop.environment.id)).await?;
+    let (asker, ada, grace) =
+        (shop.approver("asker").await?, shop.approver("ada").await?, shop.approver("grace").await?);
+    let asked = shop.ask(&asker, &shop.release("1.0.0").await?, json!({})).await?;
+    assert_eq!(asked.status, PromotionStatus::AwaitingApproval);
+    let hash = asked.subject_hash;
+    assert_eq!(code(shop.approve(&asker, &asked, hash).await), "SEPARATION_OF_DUTIES");
+    let stranger = shop.world.caller(Op::PromotionApprove);
+    assert_eq!(code(shop.approve(&stranger, &asked, hash).await), "APPROVER_NOT_ELIGIBLE");
+    assert_eq!(code(shop.approve(&ada, &asked, Digest::of(b"other")).await), "SUBJECT_CHANGED");
+    let pending: Vec<PendingApproval> =
+        shop.world.app.my_pending_approvals(&shop.now(&ada, Op::MyPendingApprovals)).await?;
+    assert_eq!(pending.len(), 1);
+    assert_eq!(pending[0].subject_hash, hash);
+    assert!(shop.world.app.my_pending_approvals(&shop.now(&asker, Op::MyPendingApprovals)).await?.is_empty());
+    assert_eq!(shop.approve(&ada, &asked, hash).await?.status, PromotionStatus::AwaitingApproval);
+    assert_eq!(code(shop.approve(&ada, &asked, hash).await), "ALREADY_DECIDED");
+    shop.work().await?;
+    assert_eq!(shop.get(&asked).await?.status, PromotionStatus::AwaitingApproval);
+    assert_eq!(shop.approve(&grace, &asked, hash).await?.status, PromotionStatus::Approved);
+    shop.work().await?;
+    assert_eq!(shop.get(&asked).await?.status, PromotionStatus::Deploying);
+    let given = shop.world.app.promotion_approvals(&asker, asked.id).await?;
+    assert_eq!(given.len(), 2);
+    assert!(given.iter().all(|one| one.valid && one.roles == ["approver"]), "{given:?}");
+    Ok(())
+}
+
+pub async fn a_change_of_what_was_approved_voids_approvals(world: World) -> Result<()> {
+    let shop = Shop::open(world, json!({"name": "prod"})).await?;
+    shop.policy(two(), Some(shop.environment.id)).await?;
+    let (asker, ada) = (shop.approver("asker").await?, shop.approver("ada").await?);
+    let asked = shop.ask(&asker, &shop.release("1.0.0").await?, json!({})).await?;
+    shop.approve(&ada, &asked, asked.subject_hash).await?;
+    shop.set(json!({"name": "prod", "description": "says nothing about what runs"})).await?;
+    shop.work().await?;
+    assert_eq!(shop.get(&asked).await?.subject_hash, asked.subject_hash);
+    shop.set(json!({"name": "prod", "variables": {"LEVEL": "debug"}})).await?;
+    shop.work().await?;
+    let changed = shop.get(&asked).await?;
+    assert_ne!(changed.subject_hash, asked.subject_hash);
+    assert_eq!(changed.status, PromotionStatus::AwaitingApproval);
+    let given = shop.world.app.promotion_approvals(&asker, asked.id).await?;
+    assert!(!given[0].valid && given[0].void_reason.is_some(), "{given:?}");
+    assert_eq!(code(shop.approve(&ada, &asked, asked.subject_hash).await), "SUBJECT_CHANGED");
+    shop.approve(&ada, &asked, changed.subject_hash).await?;
+    Ok(())
+}
+
+pub async fn a_freeze_holds_it_up_and_its_end_lets_it_go(world: World) -> Result<()> {
+    let shop = Shop::open(world, json!({"name": "prod"})).await?;
+    let now = shop.world.clock.now();
+    let window = json!({
+        "name": "night", "reason": "sleep", "startsAt": now.plus_seconds(-60), "endsAt": now.plus_seconds(600)
+    });
+    let freeze = shop.world.caller(Op::FreezeWindowCreate);
+    shop.world.app.freeze_window_create(&freeze, shop.environment.id, body(window)).await?;
+    let (asker, release) = (shop.world.caller(Op::PromotionCreate), shop.release("1.0.0").await?);
+    let refused = shop.ask(&asker, &release, json!({"failIfBlocked": true})).await.unwrap_err();
+    assert_eq!(refused.code().as_str(), "PROMOTION_BLOCKED");
+    assert!(refused.public_details().unwrap()["gates"].as_array().unwrap().len() >= 2);
+    assert_eq!(shop.world.count("SELECT count(*) FROM promotion").await?, 0);
+    let asked = shop.ask(&asker, &release, json!({})).await?;
+    assert_eq!(asked.status, PromotionStatus::Blocked);
+    let gates = asked.decision.clone().expect("a decision").gates;
+    assert!(gates.iter().any(|gate| matches!(gate.verdict, GateVerdict::Deny | GateVerdict::Pending)));
+    shop.work().await?;
+    assert_eq!(shop.get(&asked).await?.status, PromotionStatus::Blocked);
+    let preview = json!({
+        "releaseId": release.id, "targetEnvironmentId": shop.environment.id, "at": now.plus_seconds(700)
+    });
+    let seen = shop.world.app.promotion_preview_gates(&asker, body(preview)).await?;
+    assert_eq!(seen.outcome, DecisionOutcome::Approved);
+    assert_eq!(seen.changes.len(), 1);
+    shop.world.clock.forward(700);
+    shop.work().await?;
+    assert_eq!(shop.get(&asked).await?.status, PromotionStatus::Deploying);
+    Ok(())
+}
+
+pub async fn one_rejection_ends_it_with_its_decision_sealed(world: World) -> Result<()> {
+    let shop = Shop::open(world, json!({"name": "prod"})).await?;
+    shop.policy(two(), Some(shop.environment.id)).await?;
+    let (asker, ada) = (shop.approver("asker").await?, shop.approver("ada").await?);
+    let release = shop.release("1.0.0").await?;
+    let asked = shop.ask(&asker, &release, json!({})).await?;
+    let reject = shop.now(&ada, Op::PromotionReject);
+    shop.world.app.promotion_reject(&reject, asked.id, body(json!({"comment": "no"}))).await?;
+    let ended = shop.get(&asked).await?;
+    assert_eq!((ended.status, ended.evidence_packet_ids.len()), (PromotionStatus::Rejected, 1));
+    assert_eq!(code(shop.approve(&ada, &asked, asked.subject_hash).await), "ALREADY_DECIDED");
+    shop.work().await?;
+    assert_eq!(shop.get(&asked).await?, ended);
+    // The way is free for another one, which its requester takes back.
+    let again = shop.ask(&asker, &release, json!({})).await?;
+    let cancel = shop.now(&asker, Op::PromotionCancel);
+    shop.world.app.promotion_cancel(&cancel, again.id, body(json!({}))).await?;
+    let ended = shop.get(&again).await?;
+    assert_eq!((ended.status, ended.evidence_packet_ids.len()), (PromotionStatus::Cancelled, 1));
+    Ok(())
+}
+
+pub async fn a_looser_policy_does_not_loosen_an_open_promotion(world: World) -> Result<()> {
+    let shop = Shop::open(world, json!({"name": "prod"})).await?;
+    let policy = shop.policy(two(), Some(shop.environment.id)).await?;
+    let (asker, ada) = (shop.approver("asker").await?, shop.approver("ada").await?);
+    let asked = shop.ask(&asker, &shop.release("1.0.0").await?, json!({})).await?;
+    let one = json!([{ "name": "leads", "minApprovals": 1, "approvers": { "roles": ["approver"] } }]);
+    let update = shop.world.caller(Op::ApprovalPolicyUpdate);
+    let mut json = json!({"name": "prod", "environmentIds": [shop.environment.id], "rules": one});
+    let without = shop.world.app.approval_policy_update(&update, policy.id, replace(json.clone())).await;
+    assert_eq!(code(without), "VALIDATION_FAILED");
+    json["reason"] = json!("too slow");
+    shop.world.app.approval_policy_update(&update, policy.id, replace(json)).await?;
+    shop.work().await?;
+    let now = shop.get(&asked).await?;
+    assert_eq!(shop.approve(&ada, &asked, now.subject_hash).await?.status, PromotionStatus::AwaitingApproval);
+    let delete = shop.world.caller(Op::ApprovalPolicyDelete);
+    assert_eq!(code(shop.world.app.approval_policy_delete(&delete, policy.id).await), "IN_USE");
+    Ok(())
+}
