@@ -3,6 +3,7 @@
 mod api;
 mod completion;
 mod context;
+mod demo;
 mod evidence;
 mod file;
 mod login;
@@ -42,6 +43,8 @@ pub(crate) enum Command {
     Context(context::ContextCommand),
     /// Make any call of the API by hand
     Api(api::Api),
+    /// Show what Plimsoll does, on this machine, in a minute
+    Demo(demo::Demo),
     /// Check and replay evidence, offline
     #[command(subcommand)]
     Evidence(Evidence),
@@ -87,6 +90,7 @@ fn done(command: Command, connect: &Connect, printer: &Printer) -> Done {
         Command::Context(command) => context::run(command, printer),
         Command::Api(command) => wait(async { api::run(command, &client(connect)?, printer).await }),
         Command::Serve(command) => wait(serve::run(*command, printer)),
+        Command::Demo(command) => wait(demo::run(command)),
         Command::Evidence(command) => evidence::run(command, printer),
         Command::Sticker(StickerCommand::Verify(what)) => sticker::verify(&what, printer),
         Command::Completion { shell } => completion::run(shell, printer),
