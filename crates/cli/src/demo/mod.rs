@@ -72,9 +72,9 @@ async fn play(teller: &Teller, folder: &std::path::Path, ending: Ending) -> Resu
         teller.note(&format!("a token for ten minutes: {}", estate.api.token()));
         signal::ctrl_c().await.context("Ctrl-C cannot be awaited")?;
     }
-    serving.stop().await;
+    let stopped = serving.stop().await;
     server.stop().await;
-    told
+    told.and(stopped)
 }
 
 async fn serve_registry() -> Result<(Registry, SocketAddr, Serving)> {

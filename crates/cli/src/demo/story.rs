@@ -40,7 +40,7 @@ fn push(teller: &Teller, estate: &Estate) -> Result<Images> {
             let put = estate.registry.put_image(
                 &format!("shop/{component}"),
                 version,
-                &ImageSpec::of_program(component, program.into_bytes()),
+                &ImageSpec::of_program(component, program.into()),
             )?;
             images.push((component.to_owned(), version.to_owned(), put.digest));
         }
@@ -95,7 +95,7 @@ async fn components(teller: &Teller, estate: &Estate, registry: &Value, images: 
 async fn moved_tag(teller: &Teller, estate: &Estate, components: &[Value]) -> Result<()> {
     teller.step("Somebody moves a tag: the old digest stays known, the move is seen");
     let program = b"#!/bin/api\n# api 1.2.0, but not the one that was tested\n".to_vec();
-    let other = estate.registry.put_image("shop/api", "1.2.0", &ImageSpec::of_program("api", program))?;
+    let other = estate.registry.put_image("shop/api", "1.2.0", &ImageSpec::of_program("api", program.into()))?;
     let id = text(components.first().context("there is no component")?, "id")?;
     let synced = estate.api.post(&format!("/components/{id}/sync-versions"), &json!({})).await?;
     ensure!(synced["moved"] == 1, "the sync did not see the moved tag: {synced}");
