@@ -11,7 +11,9 @@ use crate::{
 
 /// Flags of `demo`.
 #[derive(Args, Debug)]
-#[command(before_help = "Examples:\n  plimsoll demo          tell the story, then serve until Ctrl-C\n  plimsoll demo --once   end after the story; exit 0 only if every step went as it should")]
+#[command(
+    before_help = "Examples:\n  plimsoll demo          tell the story, then serve until Ctrl-C\n  plimsoll demo --once   end after the story; exit 0 only if every step went as it should"
+)]
 pub(crate) struct Demo {
     /// End after the story
     #[arg(long)]

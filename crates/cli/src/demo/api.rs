@@ -38,10 +38,8 @@ impl Api {
             authz_version: u64::from(u32::MAX),
         };
         let issued = authority.issuer().issue(&subject, 600, &context)?;
-        let client = reqwest::Client::builder()
-            .timeout(std::time::Duration::from_secs(60))
-            .build()
-            .context("no HTTP client")?;
+        let client =
+            reqwest::Client::builder().timeout(std::time::Duration::from_secs(60)).build().context("no HTTP client")?;
         Ok(Self { client, url: server.url.clone(), token: issued.token.expose_secret().to_owned() })
     }
 
@@ -61,11 +59,13 @@ impl Api {
     }
 
     async fn call(&self, method: reqwest::Method, path: &str, body: Option<&Value>) -> Result<Value> {
-        let mut request = self.client.request(method.clone(), format!("{}/api/v1{path}", self.url)).bearer_auth(&self.token);
+        let mut request =
+            self.client.request(method.clone(), format!("{}/api/v1{path}", self.url)).bearer_auth(&self.token);
         if let Some(body) = body {
             request = request.json(body);
         }
-        let answer: Value = request.send().await?.json().await.with_context(|| format!("{method} {path} gave no JSON"))?;
+        let answer: Value =
+            request.send().await?.json().await.with_context(|| format!("{method} {path} gave no JSON"))?;
         if answer["success"] == true {
             return Ok(answer["data"].clone());
         }

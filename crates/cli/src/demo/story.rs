@@ -4,11 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use plimsoll_core::Digest;
 use serde_json::{Value, json};
 
-use super::{
-    Estate, Teller,
-    api::text,
-    registry::ImageSpec,
-};
+use super::{Estate, Teller, api::text, registry::ImageSpec};
 
 /// The demo's two components.
 const COMPONENTS: [&str; 2] = ["api", "web"];
@@ -137,7 +133,12 @@ async fn freeze(teller: &Teller, estate: &Estate, environments: &[Value]) -> Res
     let windows = estate.api.get(&format!("/environments/{id}/freeze-windows")).await?;
     let window = windows.as_array().and_then(|all| all.first()).context("the freeze window is not listed")?;
     let next = window["nextOccurrences"].as_array().and_then(|all| all.first()).context("no next night is known")?;
-    teller.saw(&format!("active now: {}; next: {} to {}", window["active"], text(next, "startsAt")?, text(next, "endsAt")?));
+    teller.saw(&format!(
+        "active now: {}; next: {} to {}",
+        window["active"],
+        text(next, "startsAt")?,
+        text(next, "endsAt")?
+    ));
     Ok(())
 }
 
@@ -147,7 +148,13 @@ async fn trail(teller: &Teller, estate: &Estate) -> Result<()> {
     let all: Vec<&Value> = events.as_array().into_iter().flatten().collect();
     ensure!(all.iter().filter(|one| one["action"] == "environment_create").count() == ENVIRONMENTS.len());
     for event in all.iter().rev().take(3) {
-        teller.saw(&format!("{} {} {} by {}", text(event, "at")?, text(event, "action")?, text(event, "outcome")?, text(event, "principalName")?));
+        teller.saw(&format!(
+            "{} {} {} by {}",
+            text(event, "at")?,
+            text(event, "action")?,
+            text(event, "outcome")?,
+            text(event, "principalName")?
+        ));
     }
     teller.saw(&format!("{} events in all", all.len()));
     Ok(())

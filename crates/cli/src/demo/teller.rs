@@ -1,6 +1,9 @@
 //! Tells the story in the terminal: what happened, and the command that does the same.
 
-use std::{io::Write as _, sync::atomic::{AtomicU32, Ordering}};
+use std::{
+    io::Write as _,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 /// Numbers the steps.
 #[derive(Debug, Default)]
