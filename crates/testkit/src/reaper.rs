@@ -5,6 +5,7 @@
 
 use std::{
     io::Write,
+    path::{Path, PathBuf},
     process::{ChildStdin, Command, Stdio},
     sync::{
         Mutex, PoisonError,
@@ -76,6 +77,28 @@ impl Cleanup {
 impl Drop for Cleanup {
     fn drop(&mut self) {
         let _ = Command::new("bash").args(["-c", &self.command]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    }
+}
+
+/// A new folder for a part's files; gone when dropped, or by the reaper.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    _cleanup: Cleanup,
+}
+
+impl Folder {
+    /// A folder whose name begins with `plimsoll-<name>-`, in `place`.
+    pub fn new(name: &str, place: &Path) -> Result<Self> {
+        let path = tempfile::Builder::new().prefix(&format!("plimsoll-{name}-")).tempdir_in(place)?.keep();
+        let cleanup = Cleanup::new(format!("rm -rf {}", program::quoted(&path)))?;
+        Ok(Self { path, _cleanup: cleanup })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 }
 

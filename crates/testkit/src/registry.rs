@@ -9,9 +9,8 @@ use std::{
 use anyhow::{Context, Result};
 use rustix::process::Signal;
 use serde_json::json;
-use tempfile::TempDir;
 
-use crate::{Process, free_port, program::find};
+use crate::{Process, free_port, program::find, reaper::Folder};
 
 /// Who may use a registry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,7 +54,7 @@ impl Default for RegistryOptions {
 #[derive(Debug)]
 pub struct Registry {
     process: Process,
-    folder: TempDir,
+    folder: Folder,
     address: SocketAddr,
     options: RegistryOptions,
     client: reqwest::Client,
@@ -76,7 +75,7 @@ impl Registry {
 
     /// A registry as `options` say.
     pub fn start_with(options: RegistryOptions) -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("plimsoll-registry-").tempdir()?;
+        let folder = Folder::new("registry", &std::env::temp_dir())?;
         let address = SocketAddr::new(options.address, free_port()?);
         let configuration = configuration(folder.path(), address, &options);
         std::fs::write(folder.path().join("config.yml"), configuration.to_string())?;

@@ -11,6 +11,7 @@ use rustix::process::Signal;
 use crate::{
     PATIENCE, Process, free_port,
     program::{self, find, is_root},
+    reaper::Folder,
 };
 
 /// Nothing is kept beyond the run, so nothing waits for a disk.
@@ -29,14 +30,14 @@ const SETTINGS: &[&str] = &[
 #[derive(Debug)]
 pub struct Server {
     process: Process,
-    folder: tempfile::TempDir,
+    folder: Folder,
     port: u16,
 }
 
 impl Server {
     /// A new server with nothing in it.
     pub(super) fn start() -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("plimsoll-postgres-").tempdir_in(place())?;
+        let folder = Folder::new("postgres", &place())?;
         let port = free_port()?;
         make(folder.path())?;
         let process = spawn(folder.path(), port)?;
