@@ -86,6 +86,36 @@ pub(crate) struct Verify {
 /// `evidence`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Evidence {
+    #[command(flatten)]
+    Offline(OfflineEvidence),
+    #[command(flatten)]
+    Stored(StoredEvidence),
+}
+
+/// What a server has.
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoredEvidence {
+    /// List packets
+    List(commands::resource::List),
+    /// Show one
+    Get {
+        /// Its id
+        id: String,
+    },
+    /// Fetch a packet, byte for byte
+    #[command(before_help = "Examples:\n  plimsoll evidence download ID > packet.json")]
+    Download {
+        /// Its id
+        id: String,
+        /// The bare DSSE envelope instead of the Sigstore bundle
+        #[arg(long)]
+        dsse: bool,
+    },
+}
+
+/// What needs no server.
+#[derive(Debug, Subcommand)]
+pub(crate) enum OfflineEvidence {
     /// Check a packet's signature, form and subjects, without a server
     #[command(before_help = "Examples:\n  plimsoll evidence verify packet.json --key plimsoll.pem")]
     Verify(Verify),

@@ -63,7 +63,7 @@ impl std::fmt::Debug for Login {
 pub(crate) struct Reach {
     pub(crate) url: String,
     pub(crate) credential: Credential,
-    /// The context's name when it is protected.
+    /// The context's name when it is protected and nobody said `--yes`.
     pub(crate) protected: Option<String>,
 }
 
@@ -116,7 +116,8 @@ impl Reach {
                     _ => Credential::Nobody,
                 },
             };
-        let protected = one.filter(|one| same && one.protected).and(connect.context.clone().or(contexts.current));
+        let protected =
+            one.filter(|one| same && one.protected && !connect.yes).and(connect.context.clone().or(contexts.current));
         Ok(Self { url, credential, protected })
     }
 

@@ -12,9 +12,11 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-pub(crate) use oauth::{DeviceAuthorization, Tokens};
-
-use crate::{exit::Exit, failure::Failure};
+use crate::{
+    exit::Exit,
+    failure::Failure,
+    output::{self, Printer},
+};
 use context::{Credential, Reach};
 
 /// For one answer.
@@ -85,6 +87,20 @@ impl Client {
             .build()
             .map_err(|cause| Failure::system(format!("the HTTP client cannot be built: {cause}")))?;
         Ok(Self { http, reach, bearer: Mutex::new(None), context: Context::system() })
+    }
+
+    /// Called before each change: a protected context wants a person's yes, or `--yes`.
+    pub(crate) fn guard(&self, printer: &Printer) -> Result<(), Failure> {
+        let Some(name) = &self.reach.protected else { return Ok(()) };
+        match output::ask(&format!("The context {name:?} is protected. Change it?")) {
+            Some(true) => Ok(()),
+            Some(false) => {
+                printer.progress("nothing was changed");
+                Err(Failure::new(Exit::Interrupted, "NOT_CONFIRMED", "you said no"))
+            }
+            None => Err(Failure::usage(format!("the context {name:?} is protected"))
+                .hint("say --yes to change it from a script")),
+        }
     }
 
     /// Sends a call and gives the envelope's data.

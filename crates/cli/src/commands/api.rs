@@ -1,7 +1,5 @@
 //! `plimsoll api`: any call by hand.
 
-use std::io::Write as _;
-
 use clap::Args;
 use reqwest::Method;
 use serde_json::Value;
@@ -47,6 +45,9 @@ pub(super) async fn run(command: Api, client: &Client, printer: &Printer) -> Don
     let method = command.method.to_ascii_uppercase();
     let method = Method::from_bytes(method.as_bytes())
         .map_err(|_| Failure::usage(format!("{:?} is not a method of HTTP", command.method)))?;
+    if method != Method::GET {
+        client.guard(printer)?;
+    }
     let path = if command.path.starts_with('/') { command.path } else { format!("/api/v1/{}", command.path) };
     let mut call = Call { method, path, query: Vec::new(), body: None, headers: Vec::new() };
     for pair in &command.query {
@@ -64,9 +65,7 @@ pub(super) async fn run(command: Api, client: &Client, printer: &Printer) -> Don
     match serde_json::from_slice::<Value>(&answer.bytes) {
         Ok(value) => printer.raw(&value)?,
         // A download, or nothing: the bytes are the data.
-        Err(_) => std::io::stdout()
-            .write_all(&answer.bytes)
-            .map_err(|cause| Failure::system(format!("standard output cannot be written to: {cause}")))?,
+        Err(_) => printer.bytes(&answer.bytes)?,
     }
     Ok(Exit::Ok)
 }

@@ -5,22 +5,45 @@ use std::path::Path;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use plimsoll_core::promotion::{Decision, DecisionInputs, decide};
 use plimsoll_evidence::{MAX_PACKET_BYTES, Packet, Part, PredicateType, Statement, VerifyError, verify_packet};
+use reqwest::Method;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::file;
+use super::{file, nouns::PACKET, resource::Verb};
 use crate::{
     Done,
-    args::{Evidence, Verify},
+    args::{OfflineEvidence, StoredEvidence, Verify},
+    client::{Call, Client},
     exit::Exit,
     failure::Failure,
     output::Printer,
 };
 
-pub(super) fn run(command: Evidence, printer: &Printer) -> Done {
+pub(super) fn run(command: OfflineEvidence, printer: &Printer) -> Done {
     match command {
-        Evidence::Verify(what) => verify(&what, printer),
-        Evidence::Replay { file, key } => replay(&file, key.as_deref(), printer),
+        OfflineEvidence::Verify(what) => verify(&what, printer),
+        OfflineEvidence::Replay { file, key } => replay(&file, key.as_deref(), printer),
+    }
+}
+
+/// What the server has.
+pub(super) async fn stored(command: StoredEvidence, client: &Client, printer: &Printer) -> Done {
+    match command {
+        StoredEvidence::List(list) => PACKET.run(Verb::List(list), client, printer).await,
+        StoredEvidence::Get { id } => PACKET.run(Verb::Get { which: id }, client, printer).await,
+        StoredEvidence::Download { id, dsse } => {
+            let mut call = Call::new(Method::GET, &format!("/evidence-packets/{id}/download"));
+            if dsse {
+                call = call.query("format", "dsse");
+            }
+            let answer = client.send(&call).await?;
+            if !answer.status.is_success() {
+                return Err(answer.failure());
+            }
+            // The signature is over exactly these bytes.
+            printer.bytes(&answer.bytes)?;
+            Ok(Exit::Ok)
+        }
     }
 }
 

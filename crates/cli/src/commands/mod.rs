@@ -6,15 +6,24 @@ mod context;
 mod demo;
 mod evidence;
 mod file;
+mod inventory;
+mod job;
 mod login;
+mod nouns;
+mod promotion;
+mod release;
+pub(crate) mod resource;
 mod serve;
 mod sticker;
 mod version;
+mod wait;
 
 use std::process::ExitCode;
 
 use clap::Subcommand;
 use clap_complete::Shell;
+
+use resource::Verb;
 
 use crate::{
     Done,
@@ -41,11 +50,48 @@ pub(crate) enum Command {
     /// Servers and sign-ins under names
     #[command(subcommand)]
     Context(context::ContextCommand),
+    /// Registries and other outside systems
+    #[command(subcommand)]
+    Integration(inventory::IntegrationCommand),
+    /// What can be deployed
+    #[command(subcommand)]
+    Component(release::ComponentCommand),
+    /// Sealed sets of component versions
+    #[command(subcommand)]
+    Release(release::ReleaseCommand),
+    /// Environments
+    #[command(subcommand)]
+    Env(Verb),
+    /// Hosts; named NAME or ENV/NAME
+    #[command(subcommand)]
+    Target(Verb),
+    /// The agents that are enrolled
+    #[command(subcommand)]
+    Agents(Verb),
+    /// Bring a release into an environment
+    Promote(promotion::Promote),
+    /// Say yes to a promotion
+    Approve(promotion::Decide),
+    /// Say no to a promotion
+    Reject(promotion::Decide),
+    /// Promotions
+    #[command(subcommand)]
+    Promotion(promotion::PromotionCommand),
+    /// Deployment jobs
+    #[command(subcommand)]
+    Job(job::JobCommand),
+    /// What a job's tasks said
+    Logs(job::Logs),
+    /// Bring an environment back to an earlier release
+    Rollback(job::Rollback),
+    /// Times when nothing may be promoted
+    #[command(subcommand)]
+    Freeze(inventory::FreezeCommand),
     /// Make any call of the API by hand
     Api(api::Api),
     /// Show what Plimsoll does, on this machine, in a minute
     Demo(demo::Demo),
-    /// Check and replay evidence, offline
+    /// List and fetch evidence; check and replay it offline
     #[command(subcommand)]
     Evidence(Evidence),
     /// Check version stickers, offline
@@ -88,10 +134,29 @@ fn done(command: Command, connect: &Connect, printer: &Printer) -> Done {
         Command::Login { server } => wait(login::login(server, connect, printer)),
         Command::Logout => login::logout(connect, printer),
         Command::Context(command) => context::run(command, printer),
+        Command::Evidence(Evidence::Stored(command)) => {
+            wait(async { evidence::stored(command, &client(connect)?, printer).await })
+        }
+        Command::Integration(command) => {
+            wait(async { inventory::integration(command, &client(connect)?, printer).await })
+        }
+        Command::Component(command) => wait(async { release::component(command, &client(connect)?, printer).await }),
+        Command::Release(command) => wait(async { release::release(command, &client(connect)?, printer).await }),
+        Command::Env(verb) => wait(async { nouns::ENVIRONMENT.run(verb, &client(connect)?, printer).await }),
+        Command::Target(verb) => wait(async { inventory::target(verb, &client(connect)?, printer).await }),
+        Command::Agents(verb) => wait(async { nouns::AGENT.run(verb, &client(connect)?, printer).await }),
+        Command::Promote(command) => wait(async { promotion::promote(command, &client(connect)?, printer).await }),
+        Command::Approve(command) => wait(async { promotion::approve(command, &client(connect)?, printer).await }),
+        Command::Reject(command) => wait(async { promotion::reject(command, &client(connect)?, printer).await }),
+        Command::Promotion(command) => wait(async { promotion::promotion(command, &client(connect)?, printer).await }),
+        Command::Job(command) => wait(async { job::job(command, &client(connect)?, printer).await }),
+        Command::Logs(command) => wait(async { job::logs(command, &client(connect)?, printer).await }),
+        Command::Rollback(command) => wait(async { job::rollback(command, &client(connect)?, printer).await }),
+        Command::Freeze(command) => wait(async { inventory::freeze(command, &client(connect)?, printer).await }),
         Command::Api(command) => wait(async { api::run(command, &client(connect)?, printer).await }),
         Command::Serve(command) => wait(serve::run(*command, printer)),
         Command::Demo(command) => wait(demo::run(command)),
-        Command::Evidence(command) => evidence::run(command, printer),
+        Command::Evidence(Evidence::Offline(command)) => evidence::run(command, printer),
         Command::Sticker(StickerCommand::Verify(what)) => sticker::verify(&what, printer),
         Command::Completion { shell } => completion::run(shell, printer),
         Command::Version => version::run(printer),

@@ -28,7 +28,7 @@ impl Printer {
 
     /// Several resources.
     pub(crate) fn list(&self, items: &[Value], columns: &[Column]) -> Result<(), Failure> {
-        write_out(&self.list_text(items, columns)?)
+        write_out(self.list_text(items, columns)?.as_bytes())
     }
 
     /// One resource.
@@ -40,7 +40,7 @@ impl Printer {
                 self.list_text(std::slice::from_ref(item), columns)?
             }
         };
-        write_out(&text)
+        write_out(text.as_bytes())
     }
 
     /// Data of any shape: JSON where no table fits.
@@ -53,12 +53,18 @@ impl Printer {
             (Form::Name, other) => format!("{}\n", table::name(other)),
             (Form::Table | Form::Wide | Form::Json, other) => pretty(other)?,
         };
-        write_out(&text)
+        write_out(text.as_bytes())
     }
 
     /// Text that is data itself: a URL, a completion script.
     pub(crate) fn text(&self, text: &str) -> Result<(), Failure> {
-        write_out(&format!("{text}\n"))
+        write_out(format!("{text}\n").as_bytes())
+    }
+
+    /// Data that is not ours to change.
+    #[expect(clippy::unused_self, reason = "data is printed by whoever holds a printer")]
+    pub(crate) fn bytes(&self, bytes: &[u8]) -> Result<(), Failure> {
+        write_out(bytes)
     }
 
     /// What a check found: `text` for people, `value` for programs.
@@ -101,6 +107,17 @@ pub(crate) fn at_terminal() -> bool {
     std::io::stderr().is_terminal()
 }
 
+/// Asks a person; `None` where there is none.
+pub(crate) fn ask(question: &str) -> Option<bool> {
+    if !std::io::stdin().is_terminal() || !at_terminal() {
+        return None;
+    }
+    say(&format!("{question} [y/N]"));
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).ok()?;
+    Some(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
 fn told(failure: &Failure) -> String {
     let mut text = format!("\u{1b}[1;31merror\u{1b}[0m: {} [{}]", failure.message, failure.code);
     if failure.validation.len() > 1 {
@@ -123,9 +140,9 @@ fn say(text: &str) {
     drop(writeln!(anstream::stderr().lock(), "{text}"));
 }
 
-fn write_out(text: &str) -> Result<(), Failure> {
+fn write_out(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(bytes).and_then(|()| out.flush()) {
         Ok(()) => Ok(()),
         // `plimsoll … | head` has read enough.
         Err(cause) if cause.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),

@@ -68,6 +68,9 @@ fn contexts_are_kept_for_their_owner_alone() {
     let file = home.path().join(".config/plimsoll/contexts.toml");
     assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(ended(&run(home.path(), &["context", "use", "staging"])).0, 2);
+    let (code, _, said) = ended(&run(home.path(), &["freeze", "delete", "prod", "sale"]));
+    assert_eq!(code, 2, "a script says --yes: {said}");
+    assert!(said.contains("protected") && said.contains("--yes"), "{said}");
     assert_eq!(ended(&run(home.path(), &["--context", "staging", "api", "GET", "components"])).0, 2);
 }
 
