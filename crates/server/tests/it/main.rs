@@ -5,5 +5,6 @@
 mod bad_input;
 mod conventions;
 mod examples;
+mod oauth;
 mod table;
 mod world;

@@ -102,6 +102,10 @@ impl World {
         world
     }
 
+    pub fn data_directory(&self) -> std::path::PathBuf {
+        self.folder.path().join("data")
+    }
+
     pub fn app(&self) -> &App {
         self.server.app()
     }

@@ -1,0 +1,114 @@
+//! Agents: one token enrols one of them, and a copied one is found.
+
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use super::{INVALID_CLIENT, keys::Key, trail};
+use crate::{
+    on_both,
+    world::{Answer, World},
+};
+
+on_both! {
+    a_registration_token_is_good_for_one_key;
+    an_agent_signs_for_its_tokens;
+    a_copied_agent_is_locked;
+}
+
+async fn registration_token(world: &World) -> String {
+    let made = world.post("/api/v1/registration-tokens", &json!({ "labels": { "site": "a" } })).await;
+    made.data()["token"].as_str().unwrap().to_owned()
+}
+
+async fn register(world: &World, token: &str, key: &Key) -> Answer {
+    let body = json!({
+        "hostname": "h1", "version": "0.1.0", "protocolVersion": 1, "os": "linux", "arch": "amd64",
+        "publicKeyPem": key.pem()
+    });
+    world.call("POST", "/api/v1/agents/register", Some(token), Some(&body)).await
+}
+
+/// Asks for a token with the join `seq` under `jti`.
+async fn join(world: &World, agent: &Value, key: &Key, seq: u64, jti: &str) -> Answer {
+    let now = world.context.now().as_seconds();
+    let id = agent["agentId"].as_str().unwrap();
+    let claims = json!({
+        "iss": id, "sub": id, "aud": agent["assertionAudience"], "iat": now, "exp": now + 60, "jti": jti, "join_seq": seq
+    });
+    let assertion = key.sign(&claims);
+    let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+    let fields = [
+        ("grant_type", "client_credentials"),
+        ("client_assertion_type", kind),
+        ("client_assertion", assertion.as_str()),
+    ];
+    world.form("/oauth/token", &fields).await
+}
+
+fn beat() -> Value {
+    crate::examples::body(plimsoll_protocol::operation::OperationId::AgentHeartbeat).unwrap()
+}
+
+async fn heartbeat(world: &World, agent: &Value, token: &str) -> Answer {
+    let path = format!("/api/v1/agents/{}/heartbeat", agent["agentId"].as_str().unwrap());
+    world.call("POST", &path, Some(token), Some(&beat())).await
+}
+
+async fn a_registration_token_is_good_for_one_key(world: &World) {
+    let (token, key) = (registration_token(world).await, Key::generate());
+    let first = register(world, &token, &key).await;
+    assert_eq!(first.status, StatusCode::CREATED);
+    let again = register(world, &token, &key).await;
+    assert_eq!((again.status, &again.data()["agentId"]), (StatusCode::OK, &first.data()["agentId"]));
+    register(world, &token, &Key::generate()).await.expect(409, "TOKEN_ALREADY_USED");
+    // It is good for nothing else.
+    world.call("GET", "/api/v1/agents", Some(&token), None).await.expect(403, "PERMISSION_DENIED");
+
+    let list = world.get("/api/v1/registration-tokens").await;
+    assert_eq!(list.data()[0]["agentId"], first.data()["agentId"]);
+    let path = format!("/api/v1/registration-tokens/{}", list.data()[0]["id"].as_str().unwrap());
+    world.call("DELETE", &path, Some(&world.admin), None).await.expect(409, "STATE_CONFLICT");
+
+    let made = world.post("/api/v1/registration-tokens", &json!({})).await;
+    let path = format!("/api/v1/registration-tokens/{}", made.id());
+    assert_eq!(world.call("DELETE", &path, Some(&world.admin), None).await.status, StatusCode::NO_CONTENT);
+    let revoked = register(world, made.data()["token"].as_str().unwrap(), &Key::generate()).await;
+    assert_eq!(revoked.status, StatusCode::UNAUTHORIZED, "{revoked:?}");
+}
+
+async fn an_agent_signs_for_its_tokens(world: &World) {
+    let (token, key) = (registration_token(world).await, Key::generate());
+    let agent = register(world, &token, &key).await.data().clone();
+    let first = join(world, &agent, &key, 1, "j-1").await.text("access_token");
+    assert_eq!(heartbeat(world, &agent, &first).await.status, StatusCode::OK);
+    // The answer was lost: the same request again.
+    assert_eq!(join(world, &agent, &key, 1, "j-1").await.status, StatusCode::OK);
+    assert_eq!(join(world, &agent, &key, 2, "j-2").await.status, StatusCode::OK);
+    join(world, &agent, &key, 4, "j-4").await.refused(400, "invalid_grant");
+    join(world, &agent, &Key::generate(), 3, "j-3").await.refused(401, INVALID_CLIENT);
+    // An agent's own rights are its session's.
+    let (status, code) = world.probe(&first).await;
+    assert_eq!((status, code.as_str()), (StatusCode::FORBIDDEN, "PERMISSION_DENIED"));
+
+    let path = format!("/api/v1/agents/{}", agent["agentId"].as_str().unwrap());
+    assert_eq!(world.call("DELETE", &path, Some(&world.admin), None).await.status, StatusCode::NO_CONTENT);
+    join(world, &agent, &key, 3, "j-5").await.refused(401, INVALID_CLIENT);
+    world.refused_in_time(&first, "UNAUTHENTICATED").await;
+}
+
+async fn a_copied_agent_is_locked(world: &World) {
+    let (token, key) = (registration_token(world).await, Key::generate());
+    let agent = register(world, &token, &key).await.data().clone();
+    let owner = join(world, &agent, &key, 1, "a-1").await.text("access_token");
+    // A copy of the disk counts on by itself.
+    join(world, &agent, &key, 2, "copy-2").await.text("access_token");
+    join(world, &agent, &key, 2, "a-2").await.refused(400, "invalid_grant");
+    world.refused_in_time(&owner, "UNAUTHENTICATED").await;
+    for (seq, jti) in [(2, "copy-2"), (3, "copy-3"), (3, "a-3")] {
+        join(world, &agent, &key, seq, jti).await.refused(400, "invalid_grant");
+    }
+    let locked = trail(world, "agent_locked").await;
+    assert_eq!(locked.len(), 1, "{locked:?}");
+    let seen = world.get(&format!("/api/v1/agents/{}", agent["agentId"].as_str().unwrap())).await;
+    assert!(seen.data()["lockedReason"].is_string(), "{seen:?}");
+}

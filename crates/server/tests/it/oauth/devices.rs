@@ -1,0 +1,208 @@
+//! People who sign in on another device: the page, the codes, the sessions.
+
+use reqwest::StatusCode;
+use serde_json::json;
+
+use super::{browser::Browser, trail};
+use crate::{
+    on_both,
+    world::{Answer, World},
+};
+
+on_both! {
+    the_first_administrator_signs_in;
+    a_person_says_no;
+    a_session_goes_on_and_a_copied_token_ends_it;
+    signing_out_ends_session_and_token;
+    only_our_own_page_can_send_its_forms;
+    passwords_cannot_be_guessed_fast;
+    a_changed_password_ends_sessions;
+}
+
+const PAGE: &str = "/oauth/device";
+const CLI: &str = "plimsoll-cli";
+const PASSWORD: &str = "a quiet mill by the river";
+
+async fn begin(world: &World) -> Answer {
+    let answer = world.form("/oauth/device_authorization", &[("client_id", CLI)]).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    answer
+}
+
+async fn poll(world: &World, begun: &Answer) -> Answer {
+    let code = begun.text("device_code");
+    let grant = "urn:ietf:params:oauth:grant-type:device_code";
+    world.form("/oauth/token", &[("grant_type", grant), ("client_id", CLI), ("device_code", &code)]).await
+}
+
+async fn refresh(world: &World, token: &str) -> Answer {
+    world.form("/oauth/token", &[("grant_type", "refresh_token"), ("client_id", CLI), ("refresh_token", token)]).await
+}
+
+/// Signs a person in on a device of theirs.
+async fn sign_in(world: &World, user: &str) -> Answer {
+    let begun = begin(world).await;
+    let code = begun.text("user_code");
+    let mut browser = Browser::default();
+    browser.open(world, PAGE).await;
+    let fields = [("user_code", code.as_str()), ("tenant", "default"), ("user", user), ("password", PASSWORD)];
+    let page = browser.submit(world, PAGE, &fields).await;
+    assert!(page.text.contains("Let this device in?"), "{page:?}");
+    let decision = [("user_code", code.as_str()), ("decision", "approve")];
+    assert_eq!(browser.submit(world, "/oauth/device/decision", &decision).await.status, StatusCode::OK);
+    let tokens = poll(world, &begun).await;
+    assert_eq!(tokens.status, StatusCode::OK, "{tokens:?}");
+    tokens
+}
+
+async fn the_first_administrator_signs_in(world: &World) {
+    let file = world.data_directory().join("initial-admin-password");
+    let once = std::fs::read_to_string(&file).unwrap().trim().to_owned();
+    let begun = begin(world).await;
+    poll(world, &begun).await.refused(400, "authorization_pending");
+    poll(world, &begun).await.refused(400, "slow_down");
+    let code = begun.text("user_code");
+
+    let mut browser = Browser::default();
+    let page = browser.open(world, &format!("/device?user_code={code}")).await;
+    assert!(page.text.contains(&code), "{page:?}");
+    let who = [("user_code", code.as_str()), ("tenant", "default"), ("user", "admin")];
+    let wrong = browser.submit(world, PAGE, &[&who[..], &[("password", "not this one")]].concat()).await;
+    assert_eq!(wrong.status, StatusCode::UNAUTHORIZED);
+    let page = browser.submit(world, PAGE, &[&who[..], &[("password", once.as_str())]].concat()).await;
+    assert!(page.text.contains("Choose a password"), "{page:?}");
+    assert!(file.exists(), "until it was changed it is the only way in");
+
+    // Nothing is let in before that.
+    let decision = [("user_code", code.as_str()), ("decision", "approve")];
+    let early = browser.submit(world, "/oauth/device/decision", &decision).await;
+    assert_eq!(early.status, StatusCode::FORBIDDEN);
+    for (password, repeated) in [("short", "short"), (PASSWORD, "another"), (once.as_str(), once.as_str())] {
+        let fields = [("user_code", code.as_str()), ("password", password), ("repeated", repeated)];
+        let page = browser.submit(world, "/oauth/device/password", &fields).await;
+        assert_eq!(page.status, StatusCode::BAD_REQUEST, "{password}");
+    }
+    let fields = [("user_code", code.as_str()), ("password", PASSWORD), ("repeated", PASSWORD)];
+    let page = browser.submit(world, "/oauth/device/password", &fields).await;
+    assert!(page.text.contains("Let this device in?") && page.text.contains("command line"), "{page:?}");
+    assert!(!file.exists());
+
+    assert_eq!(browser.submit(world, "/oauth/device/decision", &decision).await.status, StatusCode::OK);
+    let again = browser.submit(world, "/oauth/device/decision", &decision).await;
+    assert_eq!(again.status, StatusCode::CONFLICT);
+    let tokens = poll(world, &begun).await;
+    assert_eq!(world.call("GET", "/api/v1/tenants", Some(&tokens.text("access_token")), None).await.status, 200);
+    poll(world, &begun).await.refused(400, "invalid_grant");
+    for action in ["sign_in", "own_password_change", "device_approve"] {
+        assert_eq!(trail(world, action).await.len(), 1, "{action}");
+    }
+}
+
+async fn a_person_says_no(world: &World) {
+    world.person("ada", PASSWORD).await;
+    let begun = begin(world).await;
+    let code = begun.text("user_code");
+    let mut browser = Browser::default();
+    browser.open(world, PAGE).await;
+    let fields = [("user_code", "BBBB-BBBB"), ("tenant", "default"), ("user", "ada"), ("password", PASSWORD)];
+    let page = browser.submit(world, PAGE, &fields).await;
+    assert!(page.status == StatusCode::BAD_REQUEST && page.text.contains("no device waits"), "{page:?}");
+    // Signed in already: the right code is enough.
+    let page = browser.submit(world, PAGE, &[("user_code", &code.to_lowercase().replace('-', " "))]).await;
+    assert!(page.text.contains("Let this device in?"), "{page:?}");
+    let decision = [("user_code", code.as_str()), ("decision", "deny")];
+    browser.submit(world, "/oauth/device/decision", &decision).await;
+    poll(world, &begun).await.refused(400, "access_denied");
+}
+
+async fn a_session_goes_on_and_a_copied_token_ends_it(world: &World) {
+    let ada = world.person("ada", PASSWORD).await;
+    world.bind("viewer", "user", &ada).await;
+    let first = sign_in(world, "ada").await;
+    assert_eq!(world.probe(&first.text("access_token")).await.0, StatusCode::OK);
+    let second = refresh(world, &first.text("refresh_token")).await;
+    let token = second.text("access_token");
+    assert_eq!(world.probe(&token).await.0, StatusCode::OK);
+
+    refresh(world, &first.text("refresh_token")).await.refused(400, "invalid_grant");
+    refresh(world, &second.text("refresh_token")).await.refused(400, "invalid_grant");
+    world.refused_in_time(&token, "UNAUTHENTICATED").await;
+    assert_eq!(trail(world, "session_ended").await.len(), 1);
+}
+
+async fn signing_out_ends_session_and_token(world: &World) {
+    let ada = world.person("ada", PASSWORD).await;
+    world.bind("viewer", "user", &ada).await;
+    let tokens = sign_in(world, "ada").await;
+    let (access, again) = (tokens.text("access_token"), tokens.text("refresh_token"));
+
+    let machine = world.machine("resource-server", "viewer").await;
+    let introspect = async |token: &str| {
+        let fields = [("client_id", machine.id.as_str()), ("client_secret", &machine.secret), ("token", token)];
+        world.form("/oauth/introspect", &fields).await
+    };
+    let seen = introspect(&access).await;
+    assert_eq!((seen.body["active"].as_bool(), seen.body["username"].as_str()), (Some(true), Some("ada")));
+    assert_eq!(introspect("nonsense").await.body, json!({ "active": false }));
+    world
+        .form("/oauth/introspect", &[("client_id", CLI), ("token", &access)])
+        .await
+        .refused(400, "unauthorized_client");
+
+    // Another client's word ends nothing.
+    let theirs = [("client_id", machine.id.as_str()), ("client_secret", &machine.secret), ("token", again.as_str())];
+    assert_eq!(world.form("/oauth/revoke", &theirs).await.status, StatusCode::OK);
+    assert_eq!(world.probe(&access).await.0, StatusCode::OK);
+    assert_eq!(world.form("/oauth/revoke", &[("client_id", CLI), ("token", &again)]).await.status, StatusCode::OK);
+    assert_eq!(world.probe(&access).await.0, StatusCode::UNAUTHORIZED);
+    refresh(world, &again).await.refused(400, "invalid_grant");
+    assert_eq!(introspect(&access).await.body, json!({ "active": false }));
+
+    let tokens = sign_in(world, "ada").await;
+    let access = tokens.text("access_token");
+    assert_eq!(world.form("/oauth/revoke", &[("client_id", CLI), ("token", &access)]).await.status, StatusCode::OK);
+    assert_eq!(world.probe(&access).await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(refresh(world, &tokens.text("refresh_token")).await.status, StatusCode::OK, "the session goes on");
+}
+
+async fn only_our_own_page_can_send_its_forms(world: &World) {
+    world.person("ada", PASSWORD).await;
+    let mut browser = Browser::default();
+    let fields = [("user_code", "BBBB-BBBB"), ("tenant", "default"), ("user", "ada"), ("password", PASSWORD)];
+    let forged = browser.forge(world, PAGE, &fields).await;
+    assert_eq!(forged.status, StatusCode::UNAUTHORIZED, "{forged:?}");
+    browser.open(world, PAGE).await;
+    let forged = browser.forge(world, PAGE, &fields).await;
+    assert_eq!(forged.status, StatusCode::UNAUTHORIZED, "the cookie alone is not enough: {forged:?}");
+    assert!(trail(world, "sign_in").await.is_empty());
+    let decision = [("user_code", "BBBB-BBBB"), ("decision", "approve")];
+    let page = browser.submit(world, "/oauth/device/decision", &decision).await;
+    assert_eq!(page.status, StatusCode::UNAUTHORIZED, "nobody signed in: {page:?}");
+}
+
+async fn passwords_cannot_be_guessed_fast(world: &World) {
+    world.person("ada", PASSWORD).await;
+    for user in ["ada", "nobody-of-this-name"] {
+        let mut browser = Browser::default();
+        browser.open(world, PAGE).await;
+        let mut statuses = Vec::new();
+        for _ in 0..8 {
+            let fields = [("user_code", "x"), ("tenant", "default"), ("user", user), ("password", "wrong password")];
+            statuses.push(browser.submit(world, PAGE, &fields).await.status.as_u16());
+        }
+        assert_eq!(&statuses[..5], [401; 5], "{user}");
+        assert!(statuses[5..].contains(&429), "{user}: {statuses:?}");
+    }
+}
+
+async fn a_changed_password_ends_sessions(world: &World) {
+    let ada = world.person("ada", PASSWORD).await;
+    world.bind("viewer", "user", &ada).await;
+    let tokens = sign_in(world, "ada").await;
+    let body = json!({ "name": "ada", "password": "another mill at the other river" });
+    let changed = world.call("PUT", &format!("/api/v1/users/{ada}"), Some(&world.admin), Some(&body)).await;
+    assert_eq!(changed.data()["mustChangePassword"], true);
+    assert!(!changed.body.to_string().contains("another mill"));
+    world.refused_in_time(&tokens.text("access_token"), "TOKEN_STALE").await;
+    refresh(world, &tokens.text("refresh_token")).await.refused(400, "invalid_grant");
+}
