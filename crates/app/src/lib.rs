@@ -21,6 +21,7 @@ mod outside;
 pub mod promotion;
 pub mod registry;
 pub mod replace;
+pub mod rollback;
 pub mod sealing;
 pub mod settings;
 pub mod signing;

@@ -28,6 +28,7 @@ pub mod observation;
 pub mod promotion;
 pub mod release;
 pub mod resource;
+pub mod rollback;
 pub mod sealing_key;
 mod seam;
 pub mod target;

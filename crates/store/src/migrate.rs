@@ -37,6 +37,7 @@ const FIRST: &[&str] = &[
     include_str!("migrations/0001/release.sql"),
     include_str!("migrations/0001/promotion.sql"),
     include_str!("migrations/0001/deployment.sql"),
+    include_str!("migrations/0001/rollback.sql"),
     include_str!("migrations/0001/inventory.sql"),
     include_str!("migrations/0001/evidence.sql"),
 ];

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use plimsoll_core::{
-    Digest, Result,
+    Result,
     component::Platform,
     deployment::{
         Plan, SkipReason,
@@ -48,7 +48,6 @@ pub(crate) struct Wish<'a> {
 #[derive(Debug)]
 pub(crate) struct Prepared {
     pub(crate) release: Release,
-    pub(crate) release_digest: Digest,
     pub(crate) environment: Environment,
     pub(crate) strategy: Strategy,
     pub(crate) plan: Plan,

@@ -13,12 +13,14 @@ use plimsoll_core::{
     release::{Release, SealedRelease},
 };
 use plimsoll_protocol::operation::OperationId as Op;
-use plimsoll_store::{Scope, release as releases, resource};
+use plimsoll_store::{
+    Scope, deployment as jobs, promotion::PromotionRow, release as releases, resource, rollback::RollbackRow,
+};
 use serde_json::{Value, json};
 
 use crate::{
     on_both_databases,
-    support::{World, answer, body, code, replace},
+    support::{World, answer, body, code, everything, replace},
 };
 
 on_both_databases!(
@@ -28,6 +30,7 @@ on_both_databases!(
     a_freeze_holds_it_up_and_its_end_lets_it_go,
     one_rejection_ends_it_with_its_decision_sealed,
     a_looser_policy_does_not_loosen_an_open_promotion,
+    a_rollback_puts_back_what_succeeded_before,
 );
 
 const DIGEST: &str = "sha256:1111111111111111111111111111111111111111111111111111111111111111";
@@ -159,6 +162,68 @@ impl Shop {
         self.world.app.environment_update(&caller, self.environment.id, replace(json)).await?;
         Ok(())
     }
+}
+
+impl Shop {
+    /// Deploys a release, with the agent's part done by hand.
+    async fn deploy(&self, version: &str) -> Result<(Release, Promotion)> {
+        let release = self.release(version).await?;
+        let asked = self.ask(&self.world.caller(Op::PromotionCreate), &release, json!({})).await?;
+        self.work().await?;
+        let started = self.get(&asked).await?;
+        let job = started.deployment_job_id.expect("a job");
+        let now = self.world.clock.now();
+        self.world
+            .app
+            .store
+            .write(Scope::Tenant(self.world.tenant), "test", move |tx| {
+                let mut job: DeploymentJob = resource::get(tx, job)?;
+                (job.status, job.finished_at) = (JobStatus::Succeeded, Some(now));
+                resource::update(tx, &mut job)?;
+                let target = job.plan.targets[0].target_id;
+                let kept = jobs::spec::find(tx, job.id, target)?.expect("a spec");
+                jobs::running::put(tx, &kept.spec.expect("something"), job.id, now)?;
+                let mut row: PromotionRow = resource::get(tx, started.id)?;
+                row.promotion.status = PromotionStatus::Deployed;
+                resource::update(tx, &mut row)
+            })
+            .await?;
+        Ok((release, self.get(&asked).await?))
+    }
+}
+
+pub async fn a_rollback_puts_back_what_succeeded_before(world: World) -> Result<()> {
+    let shop = Shop::open(world, json!({"name": "dev"})).await?;
+    let (good, _) = shop.deploy("1.0.0").await?;
+    let asker = shop.world.caller(Op::PromotionCreate);
+    assert_eq!(code(shop.ask(&asker, &good, json!({})).await), "ALREADY_DEPLOYED");
+    let back = |more: Value| {
+        let mut json = json!({"environmentId": shop.environment.id, "reason": "it loses orders"});
+        json.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        let caller = shop.world.caller(Op::RollbackCreate);
+        let app = shop.world.app.clone();
+        async move { app.rollback_create(&caller, body(json)).await }
+    };
+    assert_eq!(code(back(json!({})).await), "NOTHING_TO_ROLL_BACK_TO");
+    let (bad, promotion) = shop.deploy("2.0.0").await?;
+    let never = shop.release("3.0.0").await?;
+    assert_eq!(code(back(json!({"toReleaseId": never.id})).await), "NEVER_DEPLOYED_HERE");
+    let waiting = shop.ask(&asker, &never, json!({})).await?;
+    let job: DeploymentJob = answer(&back(json!({})).await?)?;
+    assert_eq!((job.release_id, job.from_release_id), (good.id, Some(bad.id)));
+    assert_eq!(job.promotion_id, Some(promotion.id));
+    assert_eq!(code(back(json!({})).await), "STATE_CONFLICT");
+    let listed = shop
+        .world
+        .app
+        .rollback_list(&shop.world.caller(Op::RollbackList), everything::<RollbackRow>("-createdAt")?)
+        .await?
+        .items;
+    assert_eq!((listed[0].id, listed[0].held_promotion_ids.clone()), (job.id, vec![waiting.id]));
+    shop.work().await?;
+    assert!(shop.get(&waiting).await?.held);
+    assert_eq!(shop.get(&waiting).await?.status, PromotionStatus::Approved);
+    Ok(())
 }
 
 fn two() -> Value {

@@ -130,8 +130,8 @@ operations! {
     DeploymentJobTaskLogs "deployment_job_task_logs", Get "/deployment-jobs/{id}/tasks/{taskId}/logs", DeploymentRead, Read, None, Standard, Contract, Built;
     DeploymentJobArtifacts "deployment_job_artifacts", Get "/deployment-jobs/{id}/artifacts", DeploymentRead, Read, None, Standard, Contract, NotYet;
     DeploymentJobArtifact "deployment_job_artifact", Get "/deployment-jobs/{id}/artifacts/{artifactId}", DeploymentRead, Read, None, Standard, Contract, NotYet;
-    RollbackCreate "rollback_create", Post "/rollbacks", RollbackCreate, Mutation, Reserved, Standard, Contract, NotYet;
-    RollbackList "rollback_list", Get "/rollbacks", DeploymentRead, Read, None, Standard, Contract, NotYet;
+    RollbackCreate "rollback_create", Post "/rollbacks", RollbackCreate, Mutation, InTransaction, Standard, Contract, Built;
+    RollbackList "rollback_list", Get "/rollbacks", DeploymentRead, Read, None, Standard, Contract, Built;
     AbReleaseCreate "ab_release_create", Post "/ab-releases", ProgressiveWrite, Mutation, InTransaction, Standard, Contract, NotYet;
     AbReleaseList "ab_release_list", Get "/ab-releases", ProgressiveRead, Read, None, Standard, Contract, NotYet;
     AbReleaseGet "ab_release_get", Get "/ab-releases/{id}", ProgressiveRead, Read, None, Standard, Contract, NotYet;

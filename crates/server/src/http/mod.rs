@@ -21,6 +21,7 @@ pub(crate) mod rate;
 mod registration_token;
 mod role;
 mod role_binding;
+mod rollback;
 pub(crate) mod route;
 mod routes;
 pub(crate) mod schema;

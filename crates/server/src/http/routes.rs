@@ -6,7 +6,8 @@ use plimsoll_protocol::operation::OperationId as Op;
 
 use super::{
     agent, agent_stream, approval_policy, audit_event, client, component, deployment_job, environment, evidence_packet,
-    freeze_window, integration, promotion, registration_token, role, role_binding, route::Route, target, tenant, user,
+    freeze_window, integration, promotion, registration_token, role, role_binding, rollback, route::Route, target,
+    tenant, user,
 };
 
 /// Every route.
@@ -18,6 +19,7 @@ pub(crate) fn all() -> Result<Vec<Route>> {
     routes.extend(freeze_window::routes()?);
     routes.extend(target::routes()?);
     routes.extend(promotion::routes()?);
+    routes.extend(rollback::routes()?);
     routes.extend(approval_policy::routes()?);
     routes.extend(agent::routes()?);
     routes.push(Route::new(Op::AgentTaskStream, agent_stream::open).raw("application/json"));

@@ -48,6 +48,7 @@ pub fn body(id: Op) -> Option<Value> {
         Op::PromotionCreate | Op::PromotionPreviewGates => {
             json!({ "releaseId": NOBODY, "targetEnvironmentId": NOBODY })
         }
+        Op::RollbackCreate => json!({ "environmentId": NOBODY, "reason": "it loses orders" }),
         Op::PromotionApprove => json!({ "subjectHash": format!("sha256:{}", "0".repeat(64)) }),
         Op::PromotionReject => json!({ "comment": "not today" }),
         Op::PromotionCancel => json!({ "rollback": false }),
