@@ -142,7 +142,7 @@ pub(crate) fn prepare(tx: &mut Tx<'_>, wish: Wish<'_>) -> Result<Prepared> {
         plan: &plan,
         override_request: wish.override_request,
     })?;
-    Ok(Prepared { release, release_digest, environment, strategy, plan, specs, values, running, rules, subject })
+    Ok(Prepared { release, environment, strategy, plan, specs, values, running, rules, subject })
 }
 
 /// A target with what planning needs beside it.
