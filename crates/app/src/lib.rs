@@ -20,6 +20,7 @@ pub mod oauth;
 mod outside;
 pub mod promotion;
 pub mod registry;
+pub mod release;
 pub mod replace;
 pub mod rollback;
 pub mod sealing;

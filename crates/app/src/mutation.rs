@@ -119,6 +119,15 @@ pub struct Reply {
     pub replayed: bool,
 }
 
+impl Reply {
+    /// 200 to a call that could have changed something and did not: a dry run.
+    pub fn unchanged<T: Serialize>(value: &T) -> Result<Self> {
+        let answer = serde_json::to_vec(value)
+            .map_err(|cause| Error::internal_defect(format!("an answer is not JSON: {cause}")))?;
+        Ok(Self { answer: StoredAnswer { status: 200, answer, location: None }, revision: None, replayed: false })
+    }
+}
+
 /// What a deciding closure notes besides its own rows: ids, events and further audit lines. Made anew for
 /// each run of the closure, so that a repeated run gives the same ids.
 #[derive(Debug)]

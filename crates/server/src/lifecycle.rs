@@ -112,6 +112,7 @@ fn authority(config: &Config, url: &str) -> AuthoritySettings {
 /// Everything that runs by itself, listed.
 fn background(set: &mut JoinSet<()>, app: &Arc<App>, stop: &CancellationToken) {
     set.spawn(identity::keep_current(Arc::clone(app), stop.clone()));
+    set.spawn(tasks::run_loop(Arc::clone(app), "versions", POLL, stop.clone(), tasks::component_sync::step));
     set.spawn(tasks::run_loop(Arc::clone(app), "sequencer", POLL, stop.clone(), tasks::sequencer::step));
     set.spawn(tasks::run_loop(Arc::clone(app), "promotions", POLL, stop.clone(), promotion::decide::step));
     set.spawn(tasks::run_loop(Arc::clone(app), "jobs", POLL, stop.clone(), deployment::advance::step));

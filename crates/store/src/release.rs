@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use plimsoll_core::{
     Digest, Error, ErrorCode, Result, Timestamp,
-    id::{ComponentId, ReleaseId, TypedId, VersionId},
+    id::{ComponentId, PromotionId, ReleaseId, TypedId, VersionId},
     in_use::Reference,
     release::{Release, ReleaseStatus, SealedRelease},
 };
@@ -106,6 +106,21 @@ pub fn open_versions(tx: &mut Tx<'_>, component: ComponentId, most: u32) -> Resu
         params![tenant, component, most],
     )?;
     rows.into_iter().map(crate::Row::first).collect()
+}
+
+/// What holds a release: whatever was ever promoted keeps naming it.
+pub fn references(tx: &mut Tx<'_>, release: ReleaseId) -> Result<Vec<Reference>> {
+    let tenant = tx.tenant()?;
+    let rows = tx.query(
+        "SELECT id, status FROM promotion WHERE tenant_id = $1 AND release_id = $2 ORDER BY created_at, id LIMIT 100",
+        params![tenant, release],
+    )?;
+    rows.into_iter()
+        .map(|row| {
+            let mut row = row.reader();
+            Ok(Reference::new("promotion", row.next::<PromotionId>()?, row.next::<String>()?))
+        })
+        .collect()
 }
 
 /// The living release with this name and version.

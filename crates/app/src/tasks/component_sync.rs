@@ -12,7 +12,7 @@ use plimsoll_store::{
 use super::Progress;
 use crate::{
     App,
-    component::sync::{EVERY_SECONDS, WORK},
+    component::sync::{EVERY_SECONDS, Pace, WORK},
     identity::server_principal,
 };
 
@@ -61,7 +61,7 @@ async fn sync(app: &App, claim: Claimed) -> Result<()> {
 /// Seconds until the next time. A failure is no reason to try at once: the next time is one, too.
 async fn sync_one(app: &App, claim: &Claimed, id: ComponentId) -> i64 {
     let principal = server_principal(claim.tenant);
-    match app.sync_component(&principal, id).await {
+    match app.sync_component(&principal, id, Pace::Background).await {
         Ok((result, _)) if result.done => {
             let [jitter] = app.context.random::<1>();
             EVERY_SECONDS + i64::from(jitter) % (EVERY_SECONDS / 10)

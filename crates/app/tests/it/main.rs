@@ -8,5 +8,6 @@ mod identity;
 mod integrations;
 mod inventory;
 mod promotions;
+mod releases;
 mod support;
 mod sync;

@@ -19,6 +19,7 @@ pub(crate) mod pipeline;
 mod promotion;
 pub(crate) mod rate;
 mod registration_token;
+mod release;
 mod role;
 mod role_binding;
 mod rollback;

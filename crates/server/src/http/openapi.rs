@@ -1,7 +1,7 @@
 //! The OpenAPI 3.1 document, made from the operation table and the routes.
 
 use plimsoll_core::ErrorCode;
-use plimsoll_protocol::operation::{Idempotency, Method};
+use plimsoll_protocol::operation::{Idempotency, Method, OperationId};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -129,6 +129,10 @@ fn responses(route: &Route) -> Value {
         AnswerShape::Raw(media) => ("200", json!({ "description": "Success", "content": { *media: {} } })),
     };
     let mut all = json!({ status: success });
+    if route.operation.id == OperationId::ReleaseFromLatest {
+        // A dry run makes nothing.
+        all["201"] = all["200"].clone();
+    }
     for (code, text) in [
         ("400", "The input is malformed or invalid"),
         ("401", "No token, or one that is not accepted"),

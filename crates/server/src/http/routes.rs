@@ -6,8 +6,8 @@ use plimsoll_protocol::operation::OperationId as Op;
 
 use super::{
     agent, agent_stream, approval_policy, audit_event, client, component, deployment_job, environment, evidence_packet,
-    freeze_window, integration, promotion, registration_token, role, role_binding, rollback, route::Route, target,
-    tenant, user,
+    freeze_window, integration, promotion, registration_token, release, role, role_binding, rollback, route::Route,
+    target, tenant, user,
 };
 
 /// Every route.
@@ -15,6 +15,7 @@ pub(crate) fn all() -> Result<Vec<Route>> {
     let mut routes = Vec::new();
     routes.extend(integration::routes()?);
     routes.extend(component::routes()?);
+    routes.extend(release::routes()?);
     routes.extend(environment::routes()?);
     routes.extend(freeze_window::routes()?);
     routes.extend(target::routes()?);

@@ -20,6 +20,10 @@ pub fn body(id: Op) -> Option<Value> {
         }
         Op::IntegrationUpdate => json!({ "name": "hub", "config": { "url": "http://127.0.0.1:1", "insecure": true } }),
         Op::IntegrationDiscover => json!({ "kind": "repository" }),
+        Op::ReleaseCreate => json!({ "name": "shop", "version": "1.0.0" }),
+        Op::ReleaseUpdate => json!({ "notes": "what is new" }),
+        Op::ReleaseDeprecate => json!({ "reason": "loses orders" }),
+        Op::ReleaseFromLatest => json!({ "name": "shop", "version": "1.0.0", "components": { "nobody": "*" } }),
         Op::EnvironmentCreate | Op::EnvironmentUpdate => json!({ "name": "dev" }),
         Op::FreezeWindowCreate => json!({
             "name": "night", "reason": "sleep", "startsAt": "2030-01-01T00:00:00Z", "endsAt": "2030-01-02T00:00:00Z"
@@ -65,6 +69,7 @@ pub async fn existing(world: &World, tag: &str, token: &str) -> Option<String> {
     let create = match tag {
         "integrations" => Op::IntegrationCreate,
         "environments" => Op::EnvironmentCreate,
+        "releases" => Op::ReleaseCreate,
         "approval-policies" => Op::ApprovalPolicyCreate,
         _ => return None,
     };

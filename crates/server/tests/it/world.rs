@@ -187,7 +187,15 @@ impl World {
                     .into_iter()
                     .map(plimsoll_store::Row::first)
                     .collect::<Result<_, _>>()?;
-                let passing = ["audit_event", "unsequenced", "event_position", "lease", "schema_version", "revocation"];
+                let passing = [
+                    "audit_event",
+                    "component_sync",
+                    "event_position",
+                    "lease",
+                    "revocation",
+                    "schema_version",
+                    "unsequenced",
+                ];
                 let mut out = Vec::new();
                 for name in
                     names.into_iter().filter(|name| !passing.contains(&name.as_str()) && !name.starts_with("sqlite_"))

@@ -149,3 +149,8 @@ impl Store {
         }
     }
 }
+
+/// A unique index refused a change: the name was given to another resource before, or just now.
+fn taken() -> Error {
+    Error::new(ErrorCode::AlreadyExists, "something with this name exists already; choose another name")
+}

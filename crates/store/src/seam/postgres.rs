@@ -205,6 +205,11 @@ fn is_local(config: &Config) -> bool {
     })
 }
 
+/// Ids are made to be unique: one that is not is a defect, and no name that somebody else took.
+fn is_primary_key(cause: &tokio_postgres::Error) -> bool {
+    cause.as_db_error().and_then(|db| db.constraint()).is_some_and(|name| name.ends_with("_pkey"))
+}
+
 fn failed(cause: &tokio_postgres::Error, sql: &str) -> Error {
     let text =
         cause.as_db_error().map_or_else(|| cause.to_string(), |db| format!("{} {}", db.code().code(), db.message()));
@@ -223,6 +228,7 @@ fn failed(cause: &tokio_postgres::Error, sql: &str) -> Error {
         {
             Error::new(ErrorCode::Unavailable, "the database cannot be used now; repeat the call later").internal(text)
         }
+        Some(code) if *code == SqlState::UNIQUE_VIOLATION && !is_primary_key(cause) => super::taken().internal(text),
         Some(_) => Error::internal_defect(text),
         None => {
             Error::new(ErrorCode::Unavailable, "the connection to the database broke; repeat the call").internal(text)

@@ -142,6 +142,11 @@ enum Access {
 
 fn failed(cause: rusqlite::Error) -> Error {
     use rusqlite::ErrorCode as Sqlite;
+    if let rusqlite::Error::SqliteFailure(failure, _) = &cause
+        && failure.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE
+    {
+        return super::taken().internal(cause.to_string());
+    }
     let away = Error::new(ErrorCode::Unavailable, "the database cannot be used now; see the server's log");
     match cause.sqlite_error_code() {
         Some(Sqlite::NotADatabase | Sqlite::DatabaseCorrupt) => Error::new(

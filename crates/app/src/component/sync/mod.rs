@@ -32,12 +32,35 @@ use record::Recorder;
 pub(crate) const WORK: &str = "component_sync";
 /// Seconds between two syncs of a component.
 pub(crate) const EVERY_SECONDS: i64 = 600;
-/// How long one sync may ask the registry.
-const BUDGET: Duration = Duration::from_secs(25);
 /// Who has the turn and died loses it after so long.
 const LEASE_SECONDS: i64 = 45;
-/// How long a joined call waits.
-const JOINED: Duration = Duration::from_secs(40);
+
+/// For whom a sync runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// Somebody waits for it.
+    Call,
+    /// Nobody does; the server may be told to stop meanwhile.
+    Background,
+}
+
+impl Pace {
+    /// How long the registry may be asked.
+    const fn budget(self) -> Duration {
+        match self {
+            Self::Call => Duration::from_secs(25),
+            Self::Background => Duration::from_secs(10),
+        }
+    }
+
+    /// How long another sync of the component is waited for.
+    const fn joined(self) -> Duration {
+        match self {
+            Self::Call => Duration::from_secs(40),
+            Self::Background => Duration::ZERO,
+        }
+    }
+}
 
 /// What a sync came to; kept for those who joined it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -70,7 +93,7 @@ impl App {
         let (app, principal) = (Arc::clone(self), caller.principal.clone());
         let ask = async move {
             // A task of its own: a client that goes away does not leave it half done.
-            let running = tokio::spawn(async move { app.sync_component(&principal, id).await });
+            let running = tokio::spawn(async move { app.sync_component(&principal, id, Pace::Call).await });
             let joined = running.await;
             joined.map_err(|cause| Error::internal_defect(format!("a sync ended badly: {cause}")))?
         };
@@ -87,20 +110,30 @@ impl App {
 
     /// Takes the turn, or waits for who has it. Answers what was done, and whether the registry wanted to
     /// be left alone.
-    pub(crate) async fn sync_component(&self, principal: &Principal, id: ComponentId) -> Result<(SyncResult, bool)> {
+    pub(crate) async fn sync_component(
+        &self,
+        principal: &Principal,
+        id: ComponentId,
+        pace: Pace,
+    ) -> Result<(SyncResult, bool)> {
         let scope = Scope::Tenant(principal.tenant);
         let mut waiter = self.store.wake().waiter();
         let mut joined = None;
         let begun = Instant::now();
-        while begun.elapsed() < JOINED {
+        loop {
             match self.take_turn(scope, id, joined).await? {
                 Step::Ended(outcome) => return outcome.into_result(),
-                Step::Turn(Turn::Mine(epoch)) => return self.sync_in_turn(principal, id, epoch).await,
+                Step::Turn(Turn::Mine(epoch)) => {
+                    return self.sync_in_turn(principal, id, epoch, pace).await;
+                }
                 Step::Turn(Turn::Running(epoch)) => joined = joined.or(Some(epoch)),
+            }
+            if begun.elapsed() >= pace.joined() {
+                let message = "another sync of this component runs for long; ask again in a minute";
+                return Err(Error::new(ErrorCode::Unavailable, message));
             }
             waiter.wait_or_poll().await;
         }
-        Err(Error::new(ErrorCode::Unavailable, "another sync of this component runs for long; ask again in a minute"))
     }
 
     async fn take_turn(&self, scope: Scope, id: ComponentId, joined: Option<i64>) -> Result<Step> {
@@ -117,8 +150,14 @@ impl App {
         self.store.write(scope, "component_sync_begin", take).await
     }
 
-    async fn sync_in_turn(&self, principal: &Principal, id: ComponentId, epoch: i64) -> Result<(SyncResult, bool)> {
-        let outcome = match self.sync_now(principal, id).await {
+    async fn sync_in_turn(
+        &self,
+        principal: &Principal,
+        id: ComponentId,
+        epoch: i64,
+        pace: Pace,
+    ) -> Result<(SyncResult, bool)> {
+        let outcome = match self.sync_now(principal, id, pace).await {
             Ok((result, stopped)) => Outcome::Synced { result, stopped },
             Err(error) => Outcome::Failed { code: error.code(), message: error.message().to_owned() },
         };
@@ -131,15 +170,15 @@ impl App {
         outcome.into_result()
     }
 
-    async fn sync_now(&self, principal: &Principal, id: ComponentId) -> Result<(SyncResult, bool)> {
-        let (scope, deadline) = (Scope::Tenant(principal.tenant), Instant::now() + BUDGET);
+    async fn sync_now(&self, principal: &Principal, id: ComponentId, pace: Pace) -> Result<(SyncResult, bool)> {
+        let (scope, deadline) = (Scope::Tenant(principal.tenant), Instant::now() + pace.budget());
         let component: Component = self.store.read(scope, "component_sync", move |tx| resource::get(tx, id)).await?;
         let registry = self.enabled_registry(principal.tenant, component.registry_integration_id).await?;
         let repository: Repository = component.repository.parse()?;
         let reader = Reader::new(&component.versioning)?;
         let tags = tokio::time::timeout_at(deadline, self.registries.tags(&registry, &repository))
             .await
-            .map_err(|_| too_slow(&component))??;
+            .map_err(|_| too_slow(&component, pace))??;
         let mut known = self.known_tags(scope, id).await?;
         self.read_anew(scope, id, &reader, &mut known).await?;
         let plan = plan(Situation {
@@ -165,11 +204,11 @@ enum Step {
     Turn(Turn),
 }
 
-fn too_slow(component: &Component) -> Error {
+fn too_slow(component: &Component, pace: Pace) -> Error {
     let message = format!(
         "the registry did not list the tags of {} within {} s; it is tried again in the background",
         component.repository,
-        BUDGET.as_secs()
+        pace.budget().as_secs()
     );
     Error::new(ErrorCode::UpstreamFailed, message)
 }
