@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{mpsc, oneshot, watch},
     time::Instant,
 };
 
@@ -48,7 +48,16 @@ pub struct Runner<D, J> {
     /// A wish to stop.
     pub stop: watch::Receiver<Option<StopReason>>,
     /// The same task offered again.
-    pub offers: mpsc::Receiver<TaskOffer>,
+    pub offers: mpsc::Receiver<Reoffer>,
+}
+
+/// A task that is in hand was offered again.
+#[derive(Debug)]
+pub struct Reoffer {
+    /// The newer offer, verified.
+    pub offer: TaskOffer,
+    /// Told when it is on disk.
+    pub journaled: oneshot::Sender<()>,
 }
 
 /// How often an undo step is tried.
@@ -294,8 +303,9 @@ async fn offered_again<J: Journal>(
     context: &Context,
     log: &TaskLogger,
     secrets: &Secrets,
-    offer: TaskOffer,
+    again: Reoffer,
 ) -> Result<()> {
+    let Reoffer { offer, journaled } = again;
     if offer.epoch <= machine.order().epoch {
         return Ok(());
     }
@@ -303,6 +313,8 @@ async fn offered_again<J: Journal>(
     secrets.set_epoch(offer.epoch);
     let entry = Entry::Offered { offer, at: context.now() };
     journal.append(&entry).await?;
+    // Nobody waits for it when the agent is stopping.
+    _ = journaled.send(());
     machine.take(entry)
 }
 

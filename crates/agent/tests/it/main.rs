@@ -4,6 +4,8 @@
 mod kills;
 mod machine;
 mod process;
+mod server;
+mod session;
 mod sim;
 mod site;
 mod support;

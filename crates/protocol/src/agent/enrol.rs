@@ -65,8 +65,9 @@ pub struct Registered {
     pub ca_pem: Vec<String>,
 }
 
-/// The claims of the client assertion (RFC 7523) that an agent signs with ES256 to get a token with
-/// `grant_type=client_credentials`. Header: `alg` ES256, `typ` JWT, no `kid`: the key is the agent's.
+/// The claims of the assertion (RFC 7523) that an agent signs with ES256 and trades for an access token at the
+/// token endpoint: `grant_type` is [`TOKEN_GRANT`], the JWT is `assertion`.
+/// Header: `alg` ES256, `typ` JWT, no `kid`: the key is the agent's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AssertionClaims {
     /// The agent.
@@ -75,19 +76,19 @@ pub struct AssertionClaims {
     pub sub: AgentId,
     /// [`Registered::assertion_audience`].
     pub aud: String,
-    /// Unique to a request; a retry of the same request repeats it with the same `join_seq`.
+    /// Unique to a request; a retry of the same request repeats it with the same `seq`.
     pub jti: String,
     /// Unix seconds.
     pub iat: i64,
-    /// Unix seconds; at most 120 after `iat`.
+    /// Unix seconds.
     pub exp: i64,
     /// The join sequence, from 1, on the agent's disk before it is sent: the server takes n+1, or n again
     /// with the same `jti`. An older one means that the identity was copied.
-    pub join_seq: u64,
+    pub seq: u64,
 }
 
-/// `client_assertion_type` of the token request.
-pub const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+/// `grant_type` of an agent's token request.
+pub const TOKEN_GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 /// The body of `POST /agents/{id}/heartbeat`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Validate, utoipa::ToSchema)]

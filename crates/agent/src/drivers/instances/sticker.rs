@@ -15,7 +15,7 @@ use crate::{
     fs::{self as files, Access},
 };
 
-const MAX_BYTES: u64 = 256 * 1024;
+const MAX_BYTES: u64 = plimsoll_evidence::MAX_STICKER_BYTES as u64;
 const SUFFIX: &str = ".plimsoll.json";
 
 /// Where an application's sticker lies.

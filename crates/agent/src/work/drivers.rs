@@ -1,0 +1,140 @@
+//! From a target's connection to its driver: the one place that lists them.
+
+use std::path::PathBuf;
+
+use plimsoll_core::{Result, context::Context, id::TargetId};
+use plimsoll_protocol::agent::{
+    host::Connection,
+    observe::TargetObservation,
+    order::TargetInfo,
+    report::{ComponentResult, TaskError, TaskErrorCode},
+};
+
+use crate::{
+    config::AgentConfig,
+    drivers::{
+        Applied, Driver, Outcome, Scope,
+        instances::InstanceDriver,
+        probe::Prober,
+        process::{ProcessHost, ProcessSettings},
+    },
+    fence::Fence,
+    task::{
+        machine::Machine,
+        step::{Plan, Step},
+    },
+};
+
+/// Makes drivers.
+#[derive(Clone, Debug)]
+pub struct Drivers {
+    deployments: PathBuf,
+    processes: ProcessSettings,
+    prober: Prober,
+    context: Context,
+}
+
+/// A driver of any kind.
+#[derive(Clone, Debug)]
+pub enum AnyDriver {
+    /// Plain processes.
+    Process(InstanceDriver<ProcessHost>),
+}
+
+impl Drivers {
+    /// With the agent's settings.
+    pub fn new(config: &AgentConfig, context: Context) -> Result<Self> {
+        let supervisor = match config.supervisor.as_slice() {
+            [] => vec![own_program()],
+            given => given.to_vec(),
+        };
+        let user = (config.process_uid, config.process_gid);
+        let processes = ProcessSettings { supervisor, user };
+        Ok(Self { deployments: config.deployments(), processes, prober: Prober::new()?, context })
+    }
+
+    /// The driver of a target. Nothing is connected yet.
+    pub fn open(&self, target: &TargetInfo) -> Outcome<AnyDriver> {
+        match &target.connection {
+            Connection::ProcessHost(_) => Ok(AnyDriver::Process(InstanceDriver::new(
+                self.process_host(target).ok_or_else(unavailable)?,
+                self.context.clone(),
+            ))),
+            Connection::DockerHost(_) => Err(unavailable()),
+        }
+    }
+
+    /// The target as a process host, if it is one.
+    #[must_use]
+    pub fn process_host(&self, target: &TargetInfo) -> Option<ProcessHost> {
+        match &target.connection {
+            Connection::ProcessHost(connection) => {
+                let directory = self.directory(target.id, connection.deployment_directory.as_deref());
+                Some(ProcessHost::new(directory, connection.clone(), self.processes.clone(), self.prober.clone()))
+            }
+            Connection::DockerHost(_) => None,
+        }
+    }
+
+    /// The fence of a target.
+    pub fn fence(&self, target: &TargetInfo) -> Outcome<Fence> {
+        let given = match &target.connection {
+            Connection::ProcessHost(connection) => connection.deployment_directory.as_deref(),
+            Connection::DockerHost(connection) => connection.deployment_directory.as_deref(),
+        };
+        Fence::open(&self.directory(target.id, given))
+    }
+
+    /// A target's directory: its own below what it names, or below the agent's.
+    fn directory(&self, target: TargetId, given: Option<&str>) -> PathBuf {
+        given.map_or_else(|| self.deployments.clone(), PathBuf::from).join(target.to_string())
+    }
+}
+
+/// The program that runs now; it has the subcommand.
+fn own_program() -> String {
+    std::env::current_exe().map_or_else(|_| "plimsoll-agent".to_owned(), |path| path.display().to_string())
+}
+
+fn unavailable() -> TaskError {
+    TaskError::new(TaskErrorCode::DriverUnavailable, "this agent has no driver for the target's type")
+        .hint("upgrade the agent, or give the target another type")
+}
+
+impl Driver for AnyDriver {
+    async fn plan(&self, scope: Scope<'_>) -> Outcome<Plan> {
+        match self {
+            Self::Process(driver) => driver.plan(scope).await,
+        }
+    }
+
+    async fn highest_epoch(&self, target: &TargetInfo) -> Outcome<u64> {
+        match self {
+            Self::Process(driver) => driver.highest_epoch(target).await,
+        }
+    }
+
+    async fn apply(&self, scope: Scope<'_>, step: &Step) -> Outcome<Applied> {
+        match self {
+            Self::Process(driver) => driver.apply(scope, step).await,
+        }
+    }
+
+    async fn undo(&self, scope: Scope<'_>, step: &Step) -> Outcome<()> {
+        match self {
+            Self::Process(driver) => driver.undo(scope, step).await,
+        }
+    }
+
+    async fn report(&self, scope: Scope<'_>, machine: &Machine) -> Outcome<Vec<ComponentResult>> {
+        match self {
+            Self::Process(driver) => driver.report(scope, machine).await,
+        }
+    }
+
+    async fn observe(&self, target: &TargetInfo) -> TargetObservation {
+        match self {
+            Self::Process(driver) => driver.observe(target).await,
+        }
+    }
+}
