@@ -2,4 +2,5 @@
 
 mod offline;
 mod served;
+mod signed_in;
 mod support;

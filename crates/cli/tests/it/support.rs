@@ -33,7 +33,13 @@ pub struct Served {
 impl Served {
     /// Starts one and waits for the line with its URL.
     pub fn start(home: &Path) -> Self {
+        Self::start_with(home, &[])
+    }
+
+    /// The same with more flags.
+    pub fn start_with(home: &Path, flags: &[&str]) -> Self {
         let mut child = plimsoll(home, &["serve", "--listen", "127.0.0.1:0", "--log", "warn"])
+            .args(flags)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
