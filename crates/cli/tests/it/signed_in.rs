@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead as _, BufReader},
-    process::{Command, Stdio},
+    process::Stdio,
 };
 
 use serde_json::Value;
@@ -11,16 +11,35 @@ use crate::support::{Served, ended, plimsoll, run};
 
 const PASSWORD: &str = "correct horse battery staple";
 
-/// What a browser does, with `curl` as the browser: its jar is the file `jar`.
-fn browse(home: &std::path::Path, url: &str, form: &[(&str, &str)]) -> String {
-    let mut curl = Command::new("curl");
-    curl.args(["-sS", "--max-time", "30", "-b", "jar", "-c", "jar"]).current_dir(home);
-    for (name, value) in form {
-        curl.arg("--data-urlencode").arg(format!("{name}={value}"));
+/// A browser with one cookie.
+struct Browser {
+    http: reqwest::Client,
+    runtime: tokio::runtime::Runtime,
+    cookie: String,
+}
+
+impl Browser {
+    fn new() -> Self {
+        drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        Self { http, runtime, cookie: String::new() }
     }
-    let output = curl.arg(url).output().unwrap();
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout).unwrap()
+
+    /// Opens a page, or sends a form to it.
+    fn visit(&mut self, url: &str, form: &[(&str, &str)]) -> String {
+        let request = if form.is_empty() { self.http.get(url) } else { self.http.post(url).form(form) };
+        let request = request.header("Cookie", &self.cookie);
+        let (cookie, page) = self.runtime.block_on(async {
+            let response = request.send().await.unwrap();
+            let cookie = response.headers().get("set-cookie").map(|value| value.to_str().unwrap().to_owned());
+            (cookie, response.text().await.unwrap())
+        });
+        if let Some(cookie) = cookie {
+            self.cookie = cookie.split(';').next().unwrap().to_owned();
+        }
+        page
+    }
 }
 
 fn csrf(page: &str) -> &str {
@@ -41,11 +60,12 @@ fn a_person_signs_in_and_works_with_names() {
     let words: Vec<&str> = line.split_whitespace().collect();
     let (page, code) = (words[1], *words.last().unwrap());
     let device = format!("{}/oauth/device", server.url);
-    let shown = browse(at, page, &[]);
+    let mut browser = Browser::new();
+    let shown = browser.visit(page, &[]);
     let fields = [("tenant", "default"), ("user", "admin"), ("password", PASSWORD), ("user_code", code)];
-    let asked = browse(at, &device, &[&fields[..], &[("csrf", csrf(&shown))]].concat());
+    let asked = browser.visit(&device, &[&fields[..], &[("csrf", csrf(&shown))]].concat());
     let decision = [("user_code", code), ("decision", "approve"), ("csrf", csrf(&asked))];
-    let done = browse(at, &format!("{device}/decision"), &decision);
+    let done = browser.visit(&format!("{device}/decision"), &decision);
     assert!(done.contains("let in"), "{done}");
     assert_eq!(login.wait().unwrap().code(), Some(0));
 
