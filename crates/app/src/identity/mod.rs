@@ -6,6 +6,7 @@ mod authority;
 mod built_in;
 mod client;
 pub(crate) mod first_start;
+mod host;
 mod keys;
 mod password;
 mod registration_token;
@@ -19,5 +20,6 @@ pub(crate) mod user;
 
 pub use authority::Authority;
 pub(crate) use first_start::server_principal;
+pub use host::{Account, HostAdministration};
 pub use renewal::keep_current;
 pub use start::{AuthoritySettings, FirstStart, Started, start};

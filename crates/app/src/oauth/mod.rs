@@ -12,6 +12,7 @@ mod token;
 use plimsoll_authority::oauth::Form;
 use plimsoll_core::audit::Origin;
 
+pub(crate) use sign_in::account_subject;
 pub use sign_in::{Decision, DeviceRequest, SignIn, SignedIn};
 
 /// A request to an OAuth endpoint.

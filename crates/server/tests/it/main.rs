@@ -2,6 +2,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod administration;
 mod bad_input;
 mod conventions;
 mod examples;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use plimsoll_app::{
-    App, Caller,
+    App,
     identity::{AuthoritySettings, Started, start},
     settings::Settings,
 };
@@ -19,10 +19,8 @@ use plimsoll_authority::{
 };
 use plimsoll_core::{
     Result, Timestamp,
-    audit::{Origin, Principal},
     context::{Ambient, Context},
 };
-use plimsoll_protocol::operation::OperationId;
 use plimsoll_store::{Store, StoreConfig};
 use plimsoll_testkit::postgres::{Postgres, TestDatabase};
 use tempfile::TempDir;
@@ -122,18 +120,6 @@ impl World {
                 let limited = self.app.limited_grants(token.principal()).await?;
                 Ok(authority.gate().complete(token, text, limited, self.app.context.now()))
             }
-        }
-    }
-
-    /// A call of `operation` by `principal`.
-    pub fn call(&self, principal: &Principal, operation: OperationId) -> Caller {
-        Caller {
-            principal: principal.clone(),
-            origin: Origin { request_id: self.app.context.uuid().to_string(), ..Origin::default() },
-            operation,
-            now: self.app.context.now(),
-            idempotency: None,
-            if_match: None,
         }
     }
 }
