@@ -71,7 +71,7 @@ async fn nobody_gives_what_they_do_not_hold(world: &World) {
 }
 
 async fn nobody_edits_a_role_that_they_hold_nor_a_built_in_one(world: &World) {
-    let (id, token) = somebody(world, NAME, &Permission::ALL.to_vec()).await;
+    let (id, token) = somebody(world, NAME, Permission::ALL).await;
     let own = role(world, "own", &["release:read"]).await;
     world.post("/api/v1/role-bindings", &json!({ "roleId": own, "principal": to("user", &id) })).await.id();
     let body = json!({ "name": "own", "permissions": ["release:read", "release:create"] });
