@@ -93,7 +93,7 @@ pub(crate) fn run(connection: Connection<'_>) -> Result<()> {
         Dialect::Sqlite => tx.batch("BEGIN IMMEDIATE")?,
         // One server migrates, the others wait; the number is ours by choice.
         Dialect::Postgres => {
-            tx.batch("BEGIN; SET LOCAL lock_timeout = '60s'; SELECT pg_advisory_xact_lock(7305420512)")?
+            tx.batch("BEGIN; SET LOCAL lock_timeout = '60s'; SELECT pg_advisory_xact_lock(7305420512)")?;
         }
     }
     match migrate(&mut tx, dialect) {

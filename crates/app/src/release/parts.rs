@@ -56,8 +56,8 @@ impl App {
                 Found::Whole(whole) => whole,
                 Found::Digest { component, digest, known } => {
                     let id = component.registry_integration_id;
-                    if !registries.contains_key(&id) {
-                        registries.insert(id, self.enabled_registry(tenant, id).await?);
+                    if let std::collections::btree_map::Entry::Vacant(e) = registries.entry(id) {
+                        e.insert(self.enabled_registry(tenant, id).await?);
                     }
                     let registry = &registries[&id];
                     let stored = self.ask_digest(registry, &component, digest, known).await;

@@ -20,7 +20,7 @@ use crate::{
 use context::{Credential, Reach};
 
 /// For one answer.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Larger answers are refused.
 const MAX_ANSWER: usize = 64 << 20;

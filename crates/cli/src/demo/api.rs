@@ -39,7 +39,7 @@ impl Api {
         };
         let issued = authority.issuer().issue(&subject, 600, &context)?;
         let client =
-            reqwest::Client::builder().timeout(std::time::Duration::from_secs(60)).build().context("no HTTP client")?;
+            reqwest::Client::builder().timeout(std::time::Duration::from_mins(1)).build().context("no HTTP client")?;
         Ok(Self { client, url: server.url.clone(), token: issued.token.expose_secret().to_owned() })
     }
 

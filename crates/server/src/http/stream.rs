@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 /// Between two pings.
 pub(crate) const PING: Duration = Duration::from_secs(20);
 /// A peer silent for so long is dropped.
-pub(crate) const SILENT: Duration = Duration::from_secs(60);
+pub(crate) const SILENT: Duration = Duration::from_mins(1);
 /// For one message to be taken by the peer.
 const TAKE: Duration = Duration::from_secs(10);
 

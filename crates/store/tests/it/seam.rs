@@ -47,7 +47,8 @@ async fn a_failing_and_a_panicking_closure_harm_nobody_else(world: World) {
     let panicking = world.store.write(world.scope(), "panics", move |tx| {
         resource::insert(tx, &panics)?;
         let nothing: Option<()> = None;
-        Ok(nothing.expect("a defect"))
+        nothing.expect("a defect");
+        Ok(())
     });
     let (good_ended, failed, panicked) = tokio::join!(good_write, failing, panicking);
     good_ended.unwrap();
