@@ -41,10 +41,9 @@ fn predecessor(tx: &mut Tx<'_>, release: &Release, id: EnvironmentId) -> Result<
         follow(&mut facts, release, job);
     }
     let runs = running::of_application(tx, id, &release.name)?;
-    if (runs.is_empty() || runs.iter().any(|one| one.release != release.id))
-        && facts.running_since.take().is_some() {
-            facts.interrupted_by = Some("not every target there runs it".to_owned());
-        }
+    if (runs.is_empty() || runs.iter().any(|one| one.release != release.id)) && facts.running_since.take().is_some() {
+        facts.interrupted_by = Some("not every target there runs it".to_owned());
+    }
     Ok(facts)
 }
 

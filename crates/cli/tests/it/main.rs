@@ -1,5 +1,7 @@
 //! The binary as people use it: real processes, their output and exit codes.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
+
 mod offline;
 mod served;
 mod signed_in;

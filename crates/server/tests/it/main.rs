@@ -1,6 +1,6 @@
 //! The HTTP API over a real server, on SQLite and on PostgreSQL: every test here runs on both.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 mod administration;
 mod bad_input;

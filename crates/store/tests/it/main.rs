@@ -1,6 +1,6 @@
 //! The storage, on both databases: every test here runs on SQLite and on PostgreSQL.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 mod access;
 mod both;

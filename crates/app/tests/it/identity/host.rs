@@ -29,7 +29,7 @@ impl World {
     async fn sign_in(&self, user: &str, password: SecretString) -> Result<User> {
         let typed = SignIn { tenant: "default".to_owned(), user: user.to_owned(), password };
         let cookie = Digest::of(&self.app.context.random::<32>());
-        Ok(self.app.sign_in(typed, cookie, &Default::default()).await?.user)
+        Ok(self.app.sign_in(typed, cookie, &plimsoll_core::audit::Origin::default()).await?.user)
     }
 
     async fn trail(&self, action: &'static str) -> Vec<AuditEvent> {
