@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use plimsoll_core::{
     Digest, Error, ErrorCode, Result, Timestamp,
-    id::{ComponentId, PromotionId, ReleaseId, TypedId, VersionId},
+    deployment::DeploymentJob,
+    id::{ComponentId, EnvironmentId, PromotionId, ReleaseId, TypedId, VersionId},
     in_use::Reference,
     release::{Release, ReleaseStatus, SealedRelease},
 };
@@ -119,6 +120,36 @@ pub fn references(tx: &mut Tx<'_>, release: ReleaseId) -> Result<Vec<Reference>>
         .map(|row| {
             let mut row = row.reader();
             Ok(Reference::new("promotion", row.next::<PromotionId>()?, row.next::<String>()?))
+        })
+        .collect()
+}
+
+/// The jobs that brought a release into an environment or shall, newest first, at most 20.
+pub fn jobs_of(tx: &mut Tx<'_>, release: &Release, environment: EnvironmentId) -> Result<Vec<DeploymentJob>> {
+    let condition =
+        "environment_id = $2 AND application = $3 AND release_id = $4 ORDER BY created_at DESC, id DESC LIMIT 20";
+    resource::find_where(tx, condition, params![environment, &release.name, release.id])
+}
+
+/// The first job that brought another release of the application after `last`.
+pub fn next_release(tx: &mut Tx<'_>, release: &Release, last: &DeploymentJob) -> Result<Option<DeploymentJob>> {
+    let condition = "environment_id = $2 AND application = $3 AND release_id <> $4 AND status = 'succeeded'
+       AND created_at > $5 ORDER BY created_at, id LIMIT 1";
+    let values = params![last.environment_id, &release.name, release.id, last.created_at];
+    Ok(resource::find_where(tx, condition, values)?.pop())
+}
+
+/// What runs of an application in an environment, one entry a target.
+pub fn runs_of(tx: &mut Tx<'_>, application: &str, environment: EnvironmentId) -> Result<Vec<(ReleaseId, Timestamp)>> {
+    let tenant = tx.tenant()?;
+    let rows = tx.query(
+        "SELECT release_id, since FROM running WHERE tenant_id = $1 AND environment_id = $2 AND application = $3 ORDER BY target_id",
+        params![tenant, environment, application],
+    )?;
+    rows.into_iter()
+        .map(|row| {
+            let mut row = row.reader();
+            Ok((row.next()?, row.next()?))
         })
         .collect()
 }

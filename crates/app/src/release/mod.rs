@@ -4,6 +4,7 @@ mod change;
 mod from_latest;
 mod parts;
 mod prepare;
+mod state;
 
 use plimsoll_core::{
     Error, ErrorCode, Result,
@@ -13,7 +14,7 @@ use plimsoll_core::{
     release::{
         Deprecation, Release, ReleaseCommand, ReleaseStatus, SealedRelease,
         compare::{self, ReleaseComparison, Side},
-        state,
+        state as moves,
     },
 };
 use plimsoll_protocol::release::{CreateRelease, DeprecateRequest};
@@ -99,7 +100,7 @@ impl App {
             tx.lock(&Lock::Release(id))?;
             let current: Release = resource::get(tx, id)?;
             owned.check_revision(current.revision)?;
-            let status = state::next(current.status, ReleaseCommand::Deprecate)?;
+            let status = moves::next(current.status, ReleaseCommand::Deprecate)?;
             let deprecation = Deprecation {
                 reason: body.reason.clone(),
                 block: body.block,
@@ -128,7 +129,7 @@ impl App {
             tx.lock(&Lock::Release(id))?;
             let current: Release = resource::get(tx, id)?;
             owned.check_revision(current.revision)?;
-            state::next(current.status, ReleaseCommand::Delete)?;
+            moves::next(current.status, ReleaseCommand::Delete)?;
             let references = rows::references(tx, id)?;
             if !references.is_empty() {
                 return Err(in_use("release", &references));
@@ -205,7 +206,7 @@ fn store_fresh(tx: &mut Tx<'_>, release: &mut Release, fresh: &[StoredVersion]) 
 
 /// Makes a draft ready.
 fn apply_seal(release: &mut Release, prepared: &Prepared, notes: &Notes) -> Result<()> {
-    release.status = state::next(release.status, ReleaseCommand::Seal)?;
+    release.status = moves::next(release.status, ReleaseCommand::Seal)?;
     release.digest = Some(prepared.digest);
     release.sealed_at = Some(notes.now());
     Ok(())

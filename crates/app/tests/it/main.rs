@@ -8,6 +8,7 @@ mod identity;
 mod integrations;
 mod inventory;
 mod promotions;
+mod release_state;
 mod releases;
 mod support;
 mod sync;

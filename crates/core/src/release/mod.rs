@@ -6,6 +6,7 @@ pub mod reference;
 pub mod resource;
 pub mod seal;
 pub mod spec;
+pub mod standing;
 pub mod state;
 #[cfg(test)]
 pub(crate) mod testing;

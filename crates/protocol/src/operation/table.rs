@@ -88,7 +88,7 @@ operations! {
     ReleaseGet "release_get", Get "/releases/{id}", ReleaseRead, Read, None, Standard, Contract, Built;
     ReleaseUpdate "release_update", Put "/releases/{id}", ReleaseCreate, Mutation, None, Standard, Contract, Built;
     ReleaseDelete "release_delete", Delete "/releases/{id}", ReleaseCreate, Mutation, None, Standard, Contract, Built;
-    ReleaseState "release_state", Get "/releases/{id}/state", ReleaseRead, Read, None, Standard, Contract, NotYet;
+    ReleaseState "release_state", Get "/releases/{id}/state", ReleaseRead, Read, None, Standard, Contract, Built;
     ReleaseDeprecate "release_deprecate", Post "/releases/{id}/deprecate", ReleaseCreate, Mutation, InTransaction, Standard, Contract, Built;
     ReleaseCompare "release_compare", Get "/releases/{id}/compare/{otherId}", ReleaseRead, Read, None, Costly, Contract, Built;
     ReleaseFromLatest "release_from_latest", Post "/releases/from-latest", ReleaseCreate, Mutation, Reserved, Standard, Contract, Built;

@@ -2,7 +2,7 @@
 
 use plimsoll_core::{
     Result,
-    release::{Release, compare::ReleaseComparison},
+    release::{Release, ReleaseState, compare::ReleaseComparison},
 };
 use plimsoll_protocol::{
     operation::OperationId as Op,
@@ -18,6 +18,7 @@ pub(crate) fn routes() -> Result<Vec<Route>> {
         Route::new(Op::ReleaseGet, get).answers::<Release>(),
         Route::new(Op::ReleaseUpdate, update).takes::<UpdateRelease>()?.answers::<Release>(),
         Route::new(Op::ReleaseDelete, delete),
+        Route::new(Op::ReleaseState, state).answers::<ReleaseState>(),
         Route::new(Op::ReleaseDeprecate, deprecate).takes::<DeprecateRequest>()?.answers::<Release>(),
         Route::new(Op::ReleaseCompare, compare).answers::<ReleaseComparison>(),
         Route::new(Op::ReleaseFromLatest, from_latest).takes::<FromLatestRequest>()?.answers::<FromLatestAnswer>(),
@@ -46,6 +47,10 @@ async fn update(mut call: Call) -> Result<Answer> {
 
 async fn delete(call: Call) -> Result<Answer> {
     Answer::reply(call.server.app.release_delete(&call.caller, call.id("id")?).await?)
+}
+
+async fn state(call: Call) -> Result<Answer> {
+    Answer::ok(&call.server.app.release_state(&call.caller, call.id("id")?).await?)
 }
 
 async fn deprecate(mut call: Call) -> Result<Answer> {
