@@ -10,24 +10,24 @@ use crate::exit::Exit;
 #[derive(Clone, Debug)]
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
-    pub(crate) code: String,
+    pub(crate) code: Box<str>,
     pub(crate) message: String,
     pub(crate) hint: Option<String>,
     pub(crate) request_id: Option<String>,
-    pub(crate) details: Option<Value>,
-    pub(crate) validation: Vec<ValidationError>,
+    pub(crate) details: Option<Box<Value>>,
+    pub(crate) validation: Box<[ValidationError]>,
 }
 
 impl Failure {
     pub(crate) fn new(exit: Exit, code: &str, message: impl Into<String>) -> Self {
         Self {
             exit,
-            code: code.to_owned(),
+            code: code.into(),
             message: message.into(),
             hint: None,
             request_id: None,
             details: None,
-            validation: Vec::new(),
+            validation: Box::default(),
         }
     }
 
@@ -54,11 +54,11 @@ impl Failure {
         Self {
             exit: known.map_or(Exit::Unexpected, Exit::of),
             hint: known.and_then(hint_for).map(str::to_owned),
-            code: body.code,
+            code: body.code.into(),
             message: body.message,
             request_id,
-            details: body.details,
-            validation: body.validation_errors,
+            details: body.details.map(Box::new),
+            validation: body.validation_errors.into(),
         }
     }
 
@@ -66,7 +66,7 @@ impl Failure {
     pub(crate) fn to_json(&self) -> Value {
         let mut error = json!({"code": self.code, "message": self.message});
         if let Some(details) = &self.details {
-            error["details"] = details.clone();
+            error["details"] = details.as_ref().clone();
         }
         if !self.validation.is_empty() {
             error["validationErrors"] = json!(self.validation);

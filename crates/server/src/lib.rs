@@ -10,4 +10,4 @@ mod listener;
 mod oauth;
 mod state;
 
-pub use lifecycle::{Running, start};
+pub use lifecycle::{Running, open_store, start};

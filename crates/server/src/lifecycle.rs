@@ -77,7 +77,8 @@ pub async fn start(config: &Config, context: Context) -> Result<Running> {
     Ok(Running { address, url, first: started.first, app: started.app, server, stop, tasks, _data: data })
 }
 
-fn open_store(config: &Config) -> Result<Store> {
+/// Opens the database that the configuration names; a server may be running on it.
+pub fn open_store(config: &Config) -> Result<Store> {
     let store = match &config.database_url {
         Some(url) => StoreConfig::Postgres { url: url.clone(), connections: config.database_connections },
         None => StoreConfig::Sqlite {

@@ -1,5 +1,6 @@
 //! The commands, one file for each noun.
 
+mod admin;
 mod api;
 mod completion;
 mod context;
@@ -22,6 +23,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 use clap_complete::Shell;
+use plimsoll_agent::command::AgentCommand;
 
 use resource::Verb;
 
@@ -50,6 +52,12 @@ pub(crate) enum Command {
     /// Servers and sign-ins under names
     #[command(subcommand)]
     Context(context::ContextCommand),
+    /// Run an agent on this host, or enrol it
+    #[command(subcommand)]
+    Agent(AgentCommand),
+    /// Help users back in, on the server's host
+    #[command(subcommand)]
+    Admin(admin::AdminCommand),
     /// Registries and other outside systems
     #[command(subcommand)]
     Integration(inventory::IntegrationCommand),
@@ -120,7 +128,19 @@ pub(crate) fn run(arguments: Arguments, printer: &Printer) -> ExitCode {
     if let Command::Supervise { directory } = arguments.command {
         return plimsoll_agent::supervise::main(["--directory".to_owned(), directory]);
     }
-    match done(arguments.command, &arguments.connect, printer) {
+    let command = match arguments.command {
+        // It has a runtime of its own.
+        Command::Agent(command) => match plimsoll_agent::command::execute(command, Vec::new()) {
+            Ok(code) => return code,
+            Err(error) => {
+                let failure = Failure::system(format!("{error:#}"));
+                printer.failure(&failure);
+                return failure.exit.into();
+            }
+        },
+        other => other,
+    };
+    match done(command, &arguments.connect, printer) {
         Ok(exit) => exit.into(),
         Err(failure) => {
             printer.failure(&failure);
@@ -154,6 +174,7 @@ fn done(command: Command, connect: &Connect, printer: &Printer) -> Done {
         Command::Rollback(command) => wait(async { job::rollback(command, &client(connect)?, printer).await }),
         Command::Freeze(command) => wait(async { inventory::freeze(command, &client(connect)?, printer).await }),
         Command::Api(command) => wait(async { api::run(command, &client(connect)?, printer).await }),
+        Command::Admin(command) => wait(admin::run(command, printer)),
         Command::Serve(command) => wait(serve::run(*command, printer)),
         Command::Demo(command) => wait(demo::run(command)),
         Command::Evidence(Evidence::Offline(command)) => evidence::run(command, printer),
@@ -161,7 +182,7 @@ fn done(command: Command, connect: &Connect, printer: &Printer) -> Done {
         Command::Completion { shell } => completion::run(shell, printer),
         Command::Version => version::run(printer),
         // Done above.
-        Command::Supervise { .. } => Ok(Exit::Usage),
+        Command::Agent(_) | Command::Supervise { .. } => Ok(Exit::Usage),
     }
 }
 

@@ -94,8 +94,6 @@ impl Serve {
         if let Some(path) = &self.config {
             layers = layers.file(path)?;
         }
-        let variables =
-            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         let set = |yes: bool| yes.then(|| "true".to_owned());
         let flags = [
             ("listen", self.listen),
@@ -116,8 +114,13 @@ impl Serve {
             ("logFormat", self.log_format),
         ];
         let given = flags.into_iter().filter_map(|(key, value)| Some((key, value?)));
-        Ok(layers.environment(variables).flags(given))
+        Ok(layers.environment(variables()).flags(given))
     }
+}
+
+/// The environment, without what is no text.
+pub(super) fn variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 pub(super) async fn run(command: Serve, printer: &Printer) -> Done {

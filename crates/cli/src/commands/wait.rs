@@ -22,11 +22,11 @@ const PAUSE: Duration = Duration::from_millis(500);
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Wait {
     /// Wait for the end (in a terminal this is so anyway)
-    #[arg(long, conflicts_with = "no_wait")]
-    wait: bool,
+    #[arg(long = "wait", conflicts_with = "no")]
+    always: bool,
     /// Return at once
-    #[arg(long)]
-    no_wait: bool,
+    #[arg(long = "no-wait")]
+    no: bool,
     /// Seconds to wait at most
     #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
     timeout: u64,
@@ -48,7 +48,7 @@ enum Until {
 
 impl Wait {
     fn wanted(&self) -> bool {
-        self.wait || (!self.no_wait && output::at_terminal())
+        self.always || (!self.no && output::at_terminal())
     }
 }
 

@@ -57,6 +57,7 @@ impl Printer {
     }
 
     /// Text that is data itself: a URL, a completion script.
+    #[expect(clippy::unused_self, reason = "data is printed by whoever holds a printer")]
     pub(crate) fn text(&self, text: &str) -> Result<(), Failure> {
         write_out(format!("{text}\n").as_bytes())
     }
@@ -105,6 +106,11 @@ impl Printer {
 /// Whether a person sits at the other end of standard error.
 pub(crate) fn at_terminal() -> bool {
     std::io::stderr().is_terminal()
+}
+
+/// Whether a person reads standard output.
+pub(crate) fn shown_to_a_person() -> bool {
+    std::io::stdout().is_terminal()
 }
 
 /// Asks a person; `None` where there is none.

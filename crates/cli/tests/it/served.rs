@@ -66,3 +66,17 @@ fn the_configuration_is_printed_with_its_sources() {
     let (code, _, said) = ended(&run(home.path(), &["serve", "--listen", "0.0.0.0:0"]));
     assert_eq!(code, 2, "{said}");
 }
+
+#[test]
+fn users_are_helped_on_the_host_while_the_server_runs() {
+    let home = tempfile::tempdir().unwrap();
+    let (code, _, said) = ended(&run(home.path(), &["admin", "unlock", "admin"]));
+    assert_eq!(code, 2, "{said}");
+    let _server = Served::start(home.path());
+    assert_eq!(ended(&run(home.path(), &["admin", "unlock", "admin"])).0, 0);
+    assert_eq!(ended(&run(home.path(), &["admin", "grant-admin", "default/admin"])).0, 0);
+    let (code, _, said) = ended(&run(home.path(), &["admin", "unlock", "nobody"]));
+    assert_eq!(code, 2, "{said}");
+    let (code, out, said) = ended(&run(home.path(), &["admin", "reset-password", "admin"]));
+    assert_eq!((code, out.as_str()), (2, ""), "no password where no person reads it: {said}");
+}
