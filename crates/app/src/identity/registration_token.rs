@@ -20,11 +20,8 @@ use plimsoll_store::{
 };
 use serde_json::json;
 
+use super::subject::NEVER_STALE;
 use crate::{App, Caller, Change, Reply};
-
-/// Newer than any change: what a registration token may do does not follow from roles, so that no change
-/// of them makes it stale. That it is good is looked up when it is used.
-const NEVER_STALE: u64 = i64::MAX as u64;
 
 impl App {
     /// Makes a token that one agent can enrol with. The token is shown once.

@@ -54,9 +54,13 @@ fn subject(tx: &mut Tx<'_>, principal: PrincipalRef, who: Who) -> Result<Subject
     })
 }
 
-/// An agent's token: what it may do follows from being one.
-pub(crate) fn of_agent(tx: &mut Tx<'_>, identity: &AgentIdentity) -> Result<Subject> {
-    Ok(Subject {
+/// Newer than any change: what the bearer may do does not follow from roles, so that no change of them makes
+/// the token stale. Only a revocation ends it.
+pub(crate) const NEVER_STALE: u64 = i64::MAX as u64;
+
+/// For an agent's token: what it may do follows from being one.
+pub(crate) fn of_agent(identity: &AgentIdentity) -> Subject {
+    Subject {
         tenant: identity.tenant,
         kind: PrincipalType::Agent,
         id: identity.agent.uuid(),
@@ -66,8 +70,8 @@ pub(crate) fn of_agent(tx: &mut Tx<'_>, identity: &AgentIdentity) -> Result<Subj
         grants: Grants::new([Grant { permission: Permission::AgentSession, environment: None }]),
         client_id: identity.agent.to_string(),
         scope: None,
-        authz_version: access::version(tx)?,
-    })
+        authz_version: NEVER_STALE,
+    }
 }
 
 /// The contract's `user_id` of an agent: its own id.

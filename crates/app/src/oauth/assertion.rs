@@ -20,7 +20,6 @@ use plimsoll_store::{
     audit::{self, AuditEntry},
     event::{self, NewEvent},
     identity::{
-        access::{self, Concerned},
         agent::{self as identities, AgentIdentity},
         credential,
         nonce::{self, NonceKind},
@@ -164,7 +163,6 @@ fn lock_out(
     now: Timestamp,
 ) -> Result<()> {
     tracing::warn!(agent = %identity.agent, name = identity.name, "two hosts use an agent's identity; it is locked");
-    access::raise(tx, Concerned::Principal(identity.agent.uuid()), now)?;
     revocation::revoke(tx, &Revoked::Principal(identity.agent.uuid()), outlives_tokens(now))?;
     let resource_id = identity.agent.to_string();
     let entry = AuditEntry {

@@ -4,8 +4,9 @@ use std::{collections::HashSet, sync::Arc};
 
 use axum::extract::ws::{Message, WebSocket};
 use plimsoll_app::agent_session::AgentCaller;
+use plimsoll_authority::token::VerifiedToken;
 use plimsoll_core::{
-    Error, ErrorCode, Result, Timestamp,
+    Error, ErrorCode, Result,
     audit::PrincipalType,
     id::{AgentId, TaskId, TypedId as _},
 };
@@ -23,7 +24,7 @@ struct Session {
     offered: HashSet<(TaskId, u64)>,
     cancelled: HashSet<(TaskId, u64)>,
     asked: HashSet<String>,
-    expires_at: Timestamp,
+    token: Arc<VerifiedToken>,
 }
 
 pub(crate) async fn open(mut call: Call) -> Result<Answer> {
@@ -35,7 +36,7 @@ pub(crate) async fn open(mut call: Call) -> Result<Answer> {
     let agent = AgentCaller::new(principal.clone());
     let upgrade = stream::upgrade(&mut call)?;
     let session = Session {
-        expires_at: call.token.expires_at,
+        token: call.token,
         server: call.server,
         agent,
         seq: 0,
@@ -83,13 +84,10 @@ impl Session {
         }
     }
 
-    /// The stream ends with the token, with the agent's deactivation, and when the server drains.
+    /// The stream ends with the token, with the agent's removal or lock, and when the server drains.
     fn check(&self) -> Result<(), u16> {
         let now = self.server.app.context.now();
-        let revoked = self.server.gate.revocations().deactivated.contains(&self.agent.id.uuid());
-        if now >= self.expires_at || revoked {
-            return Err(stream::CLOSE_UNAUTHENTICATED);
-        }
+        self.server.gate.recheck(&self.token, now).map_err(|_| stream::CLOSE_UNAUTHENTICATED)?;
         if self.server.draining.load(std::sync::atomic::Ordering::Relaxed) {
             return Err(stream::CLOSE_AWAY);
         }
@@ -149,7 +147,7 @@ impl Session {
     async fn renew(&mut self, token: &str) -> Result<(), u16> {
         match self.server.verified(token, self.server.app.context.now()).await {
             Ok(fresh) if fresh.principal.id == self.agent.principal.id => {
-                self.expires_at = fresh.expires_at;
+                self.token = fresh;
                 Ok(())
             }
             _ => Err(stream::CLOSE_UNAUTHENTICATED),

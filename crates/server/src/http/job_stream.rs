@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use axum::extract::ws::{Message, WebSocket};
+use plimsoll_authority::token::VerifiedToken;
 use plimsoll_core::{
-    Result, Timestamp,
+    Result,
     id::{JobId, TaskId, TypedId as _},
 };
 use plimsoll_store::{
@@ -23,7 +24,7 @@ struct Follower {
     job: JobId,
     task: Option<TaskId>,
     position: i64,
-    expires_at: Timestamp,
+    token: Arc<VerifiedToken>,
 }
 
 pub(crate) async fn open(mut call: Call) -> Result<Answer> {
@@ -34,7 +35,7 @@ pub(crate) async fn open(mut call: Call) -> Result<Answer> {
     let task = call.parsed("taskId", "a task's id")?;
     let upgrade = stream::upgrade(&mut call)?;
     let follower = Follower {
-        expires_at: call.token.expires_at,
+        token: call.token,
         server: call.server,
         caller: call.caller,
         job,
@@ -69,9 +70,8 @@ impl Follower {
             if self.server.draining.load(std::sync::atomic::Ordering::Relaxed) {
                 return Err(stream::CLOSE_AWAY);
             }
-            if self.server.app.context.now() >= self.expires_at {
-                return Err(stream::CLOSE_UNAUTHENTICATED);
-            }
+            let now = self.server.app.context.now();
+            self.server.gate.recheck(&self.token, now).map_err(|_| stream::CLOSE_UNAUTHENTICATED)?;
             if pinged.elapsed() >= stream::PING {
                 stream::ping(socket).await?;
                 pinged = Instant::now();
@@ -143,7 +143,7 @@ impl Follower {
             Ok(fresh)
                 if fresh.principal.id == self.caller.principal.id && fresh.principal.tenant == self.caller.tenant() =>
             {
-                self.expires_at = fresh.expires_at;
+                self.token = fresh;
                 Ok(())
             }
             _ => Err(stream::CLOSE_UNAUTHENTICATED),
