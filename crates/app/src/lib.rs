@@ -6,6 +6,7 @@
 pub mod agent;
 pub mod agent_session;
 pub mod caller;
+mod change;
 pub mod component;
 pub mod deployment;
 pub mod environment;
@@ -16,6 +17,7 @@ pub mod identity;
 pub mod integration;
 pub mod json_schema;
 pub mod mutation;
+mod notes;
 pub mod oauth;
 mod outside;
 pub mod promotion;

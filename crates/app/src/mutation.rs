@@ -1,216 +1,34 @@
 //! How every change is made: one transaction holds the change, its audit event, its events and the
 //! answer under its Idempotency-Key. A refusal leaves an audit event and nothing else.
 
-use std::{cell::RefCell, sync::Arc};
+use std::sync::Arc;
 
 use plimsoll_authority::{
     seal::{Aad, KeyScope, SealedBytes, Sealer},
     secret::ExposeSecret as _,
 };
 use plimsoll_core::{
-    Digest, Error, Result, Timestamp,
+    Digest, Error, Result,
     audit::{AuditOutcome, Origin, Principal},
     error::ErrorKind,
-    id::TypedId,
 };
 use plimsoll_protocol::operation::Effect;
 use plimsoll_store::{
     Scope, SystemReason, Tx,
     audit::{self, AuditEntry},
-    event::{self, NewEvent},
     idempotency::{self, IdempotencyKey, Reserved, StoredAnswer},
 };
 use serde::Serialize;
-use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{App, Caller};
+pub use crate::{
+    change::{Change, Outcome, Reply},
+    notes::Notes,
+};
 
 /// The largest answer that is kept whole under an Idempotency-Key.
 const KEPT: usize = 64 * 1024;
-
-/// How a change is answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// 200.
-    Done,
-    /// 201 with the new resource's path below `/api/v1`.
-    Created(String),
-    /// 204.
-    Gone,
-}
-
-/// A decided change: what is answered and what the trail says of it.
-#[derive(Clone, Debug)]
-pub struct Change<T> {
-    /// The answer.
-    pub value: T,
-    /// How it is answered.
-    pub outcome: Outcome,
-    /// The kind of resource, for the trail.
-    pub resource_type: &'static str,
-    /// Which one.
-    pub resource_id: String,
-    /// The change as a merge patch, secrets redacted.
-    pub patch: Option<Value>,
-    /// For `ETag`.
-    pub revision: Option<i64>,
-}
-
-impl<T: Serialize> Change<T> {
-    /// Something new; the patch is the whole of it.
-    pub fn created(path: &str, resource_type: &'static str, id: impl TypedId, value: T) -> Result<Self> {
-        let patch = serde_json::to_value(&value)
-            .map_err(|cause| Error::internal_defect(format!("an answer is not JSON: {cause}")))?;
-        Ok(Self {
-            outcome: Outcome::Created(format!("/api/v1/{path}/{}", id.uuid())),
-            resource_type,
-            resource_id: id.uuid().to_string(),
-            revision: patch.get("revision").and_then(Value::as_i64),
-            patch: Some(patch),
-            value,
-        })
-    }
-
-    /// Something changed.
-    pub fn done(resource_type: &'static str, id: impl TypedId, before: &Value, value: T) -> Result<Self> {
-        let after = serde_json::to_value(&value)
-            .map_err(|cause| Error::internal_defect(format!("an answer is not JSON: {cause}")))?;
-        Ok(Self {
-            outcome: Outcome::Done,
-            resource_type,
-            resource_id: id.uuid().to_string(),
-            patch: Some(plimsoll_core::audit::merge_patch(before, &after)),
-            revision: after.get("revision").and_then(Value::as_i64),
-            value,
-        })
-    }
-
-    /// Another patch than the answer itself, where the answer shows a secret or says more than changed.
-    #[must_use]
-    pub fn with_patch(mut self, patch: Option<Value>) -> Self {
-        self.patch = patch;
-        self
-    }
-}
-
-impl Change<()> {
-    /// Something removed.
-    pub fn gone(resource_type: &'static str, id: impl TypedId) -> Self {
-        Self {
-            value: (),
-            outcome: Outcome::Gone,
-            resource_type,
-            resource_id: id.uuid().to_string(),
-            patch: None,
-            revision: None,
-        }
-    }
-}
-
-/// The answer to a mutation: JSON bytes that were committed with the change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reply {
-    /// Status, data and `Location`.
-    pub answer: StoredAnswer,
-    /// For `ETag`.
-    pub revision: Option<i64>,
-    /// Whether it is the stored answer of an earlier call.
-    pub replayed: bool,
-}
-
-impl Reply {
-    /// 200 to a call that could have changed something and did not: a dry run.
-    pub fn unchanged<T: Serialize>(value: &T) -> Result<Self> {
-        let answer = serde_json::to_vec(value)
-            .map_err(|cause| Error::internal_defect(format!("an answer is not JSON: {cause}")))?;
-        Ok(Self { answer: StoredAnswer { status: 200, answer, location: None }, revision: None, replayed: false })
-    }
-}
-
-/// What a deciding closure notes besides its own rows: ids, events and further audit lines. Made anew for
-/// each run of the closure, so that a repeated run gives the same ids.
-#[derive(Debug)]
-pub struct Notes {
-    seed: u128,
-    drawn: RefCell<u64>,
-    at: Timestamp,
-    events: Vec<NewEvent>,
-    audits: Vec<AuditEntry>,
-}
-
-impl Notes {
-    fn new(seed: Uuid, at: Timestamp) -> Self {
-        Self { seed: seed.as_u128(), drawn: RefCell::new(0), at, events: Vec::new(), audits: Vec::new() }
-    }
-
-    /// The next id. All ids of one change differ in their last bits alone.
-    pub fn id<I: TypedId>(&self) -> I {
-        let mut drawn = self.drawn.borrow_mut();
-        *drawn += 1;
-        let low = (self.seed as u64).wrapping_add(*drawn);
-        // Variant bits of RFC 9562 stay as they were.
-        let low = (low & 0x3fff_ffff_ffff_ffff) | 0x8000_0000_0000_0000;
-        I::from_uuid(Uuid::from_u128((self.seed & !u128::from(u64::MAX)) | u128::from(low)))
-    }
-
-    /// The instant of the change.
-    pub const fn now(&self) -> Timestamp {
-        self.at
-    }
-
-    /// Notes an event of `topic`'s resource; `parent` is whose stream carries it too.
-    pub fn event(
-        &mut self,
-        topic: &'static str,
-        id: impl TypedId,
-        parent: Option<Uuid>,
-        kind: &'static str,
-        data: Value,
-    ) {
-        let event = NewEvent {
-            id: self.id(),
-            at: self.at,
-            topic,
-            resource_id: id.uuid().to_string(),
-            parent_id: parent.map(|id| id.to_string()),
-            kind,
-            data,
-        };
-        self.events.push(event);
-    }
-
-    /// Notes a further line for the trail, where one call changes several resources.
-    pub fn audit(
-        &mut self,
-        action: &'static str,
-        resource_type: &'static str,
-        id: impl TypedId,
-        change: Option<Value>,
-    ) {
-        let entry = AuditEntry {
-            id: self.id(),
-            at: self.at,
-            action,
-            resource_type,
-            resource_id: Some(id.uuid().to_string()),
-            outcome: AuditOutcome::Succeeded,
-            error_code: None,
-            change,
-        };
-        self.audits.push(entry);
-    }
-
-    fn write(self, tx: &mut Tx<'_>, principal: &Principal, origin: &Origin) -> Result<()> {
-        for entry in self.audits {
-            audit::append(tx, principal, origin, entry)?;
-        }
-        for event in &self.events {
-            event::append(tx, event)?;
-        }
-        Ok(())
-    }
-}
 
 impl App {
     /// Makes a change. `decide` loads, decides and writes; it may run more than once.
@@ -410,7 +228,7 @@ fn place(key: &IdempotencyKey) -> Aad {
 fn commit<T: Serialize>(tx: &mut Tx<'_>, caller: &Caller, notes: Notes, change: Change<T>) -> Result<Reply> {
     let entry = AuditEntry {
         id: notes.id(),
-        at: notes.at,
+        at: notes.now(),
         action: caller.operation.as_str(),
         resource_type: change.resource_type,
         resource_id: Some(change.resource_id),

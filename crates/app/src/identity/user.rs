@@ -3,7 +3,7 @@
 use plimsoll_core::{
     Error, ErrorCode, Result, Timestamp,
     id::{TypedId, UserId},
-    identity::{Client, PrincipalRef, User, may_act_as},
+    identity::{Client, PrincipalRef, RegistrationToken, User, may_act_as},
     in_use::{Reference, in_use},
 };
 use plimsoll_protocol::identity::{CreateUser, CreatedUser, UpdateUser};
@@ -13,8 +13,9 @@ use plimsoll_store::{
         access::{self, Concerned},
         administrators, browser, credential, holders_of,
         revocation::{self, Revoked},
-        session,
+        revoke_registration_token, session,
     },
+    params,
     resource::{self, ListQuery, Listing},
 };
 use serde_json::json;
@@ -183,9 +184,16 @@ pub(crate) fn end_sessions(tx: &mut Tx<'_>, id: UserId, now: Timestamp) -> Resul
     access::raise(tx, Concerned::Principal(id.uuid()), now)
 }
 
-/// Nothing that speaks for the user is accepted any more.
+/// Nothing that speaks for the user is accepted any more, nor what they made for agents that have not come.
 fn end_access(tx: &mut Tx<'_>, id: UserId, now: Timestamp) -> Result<()> {
     end_sessions(tx, id, now)?;
+    let waiting: Vec<RegistrationToken> =
+        resource::find_where(tx, "used_at IS NULL AND expires_at > $2 LIMIT 1000", params![now])?;
+    for mut token in waiting.into_iter().filter(|token| token.created_by == id) {
+        token.revoked_at = Some(now);
+        revoke_registration_token(tx, &token)?;
+        revocation::revoke(tx, &Revoked::Principal(token.id.uuid()), token.expires_at)?;
+    }
     revocation::revoke(tx, &Revoked::Principal(id.uuid()), outlives_tokens(now))
 }
 

@@ -2,6 +2,7 @@
 
 mod assertion;
 mod client;
+mod decision;
 mod device;
 mod query;
 mod refresh;
@@ -12,8 +13,9 @@ mod token;
 use plimsoll_authority::oauth::Form;
 use plimsoll_core::audit::Origin;
 
+pub use decision::{Decision, DeviceRequest};
 pub(crate) use sign_in::account_subject;
-pub use sign_in::{Decision, DeviceRequest, SignIn, SignedIn};
+pub use sign_in::{SignIn, SignedIn};
 
 /// A request to an OAuth endpoint.
 #[derive(Debug)]
