@@ -22,4 +22,4 @@ pub use authority::Authority;
 pub(crate) use first_start::server_principal;
 pub use host::{Account, HostAdministration};
 pub use renewal::keep_current;
-pub use start::{AuthoritySettings, FirstStart, Started, start};
+pub use start::{AuthoritySettings, FirstStart, Started, change_signing_keys, start};

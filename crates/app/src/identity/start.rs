@@ -5,10 +5,10 @@ use std::{path::PathBuf, sync::Arc};
 use plimsoll_authority::{
     keys::rotation::KeyCommand,
     password::{PasswordCost, Passwords},
-    seal::root_file,
+    seal::{RootKey, root_file},
     token::{MAX_CACHED, RevocationState, TokenGate, VerifiedTokenCache},
 };
-use plimsoll_core::{Error, Result, Timestamp, context::Context};
+use plimsoll_core::{Error, ErrorCode, Result, Timestamp, context::Context};
 use plimsoll_store::{
     Scope, Store, SystemReason,
     identity::installation::{self, Installation},
@@ -72,9 +72,7 @@ pub struct Started {
 /// directory must be locked by this process.
 pub async fn start(store: Store, context: Context, settings: &AuthoritySettings, of_app: Settings) -> Result<Started> {
     let known = store.read(SCOPE, "installation_read", installation::find).await?;
-    let check = known.as_ref().map(|known| known.root_key_check.parse()).transpose()?;
-    let path = settings.root_key_file.clone().unwrap_or_else(|| settings.data_directory.join("root.key"));
-    let root = root_file::open_or_create(&path, check.as_ref(), &context)?.into_key();
+    let (root, path) = root_key(known.as_ref(), settings, &context)?;
     let root_key_check = root.check_value();
     let app = App::new(store, context, root, of_app);
     let passwords = Passwords::new(settings.password_cost, &app.context)?;
@@ -109,6 +107,34 @@ pub async fn start(store: Store, context: Context, settings: &AuthoritySettings,
     Ok(Started { app: Arc::new(app), first })
 }
 
+/// The root key that the installation is known by; one is made when there is no installation yet.
+fn root_key(
+    known: Option<&Installation>,
+    settings: &AuthoritySettings,
+    context: &Context,
+) -> Result<(RootKey, PathBuf)> {
+    let check = known.map(|known| known.root_key_check.parse()).transpose()?;
+    let path = settings.root_key_file.clone().unwrap_or_else(|| settings.data_directory.join("root.key"));
+    let root = root_file::open_or_create(&path, check.as_ref(), context)?.into_key();
+    Ok((root, path))
+}
+
+/// Changes the keys that sign tokens from outside of a server, which may run meanwhile and follows within
+/// seconds: `plimsoll authority rotate-keys`.
+pub async fn change_signing_keys(
+    store: Store,
+    context: Context,
+    settings: &AuthoritySettings,
+    command: KeyCommand,
+) -> Result<()> {
+    let known = store.read(SCOPE, "installation_read", installation::find).await?;
+    let known = known.ok_or_else(|| {
+        Error::new(ErrorCode::StateConflict, "there are no keys yet; start the server once, and it makes the first one")
+    })?;
+    let (root, _) = root_key(Some(&known), settings, &context)?;
+    App::new(store, context, root, Settings::default()).settle_keys(command).await
+}
+
 impl App {
     /// Tokens of before are refused when the server is reached by another name.
     async fn settle_issuer(&self, installation: &Installation, issuer: &str) -> Result<()> {
@@ -123,7 +149,7 @@ impl App {
 
 fn other_root_key(path: &str) -> Error {
     Error::new(
-        plimsoll_core::ErrorCode::RuleViolated,
+        ErrorCode::RuleViolated,
         format!(
             "another server began this database at the same moment with a root key of its own; copy its root key to {path}, and start again"
         ),

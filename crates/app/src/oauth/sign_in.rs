@@ -1,4 +1,4 @@
-//! People in front of the sign-in page: passwords, and the yes or no to a device.
+//! People in front of the sign-in page: who they are, and their passwords.
 
 use plimsoll_authority::{
     password::{Attempts, PasswordCheck, admit_sign_in, check_new_password},

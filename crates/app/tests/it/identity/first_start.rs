@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
-use plimsoll_app::identity::FirstStart;
+use plimsoll_app::identity::{FirstStart, change_signing_keys};
 use plimsoll_authority::keys::rotation::KeyCommand;
 use plimsoll_core::{
     ErrorCode,
@@ -93,7 +93,10 @@ async fn keys_rotate_while_replicas_serve(place: Place) {
     let published = |app: &plimsoll_app::App| app.authority().unwrap().issuer().keys().published().len();
     let first = signer(&world.app);
 
-    world.app.change_signing_keys(KeyCommand::Rotate).await.unwrap();
+    // By somebody on the host, while the servers run.
+    let (store, context) = (world.place.store(), world.app.context.clone());
+    change_signing_keys(store, context, &world.place.settings(), KeyCommand::Rotate).await.unwrap();
+    world.app.renew_authority().await.unwrap();
     let again = world.app.change_signing_keys(KeyCommand::Rotate).await.unwrap_err();
     assert_eq!(again.code(), ErrorCode::StateConflict);
     assert_eq!((signer(&replica), published(&replica)), (first.clone(), 1));
