@@ -1,4 +1,4 @@
-//! Drivers: how a task is done on each kind of target. A new kind is one more arm of [`AnyDriver`]
+//! Drivers: how a task is done on each kind of target. A new kind is one more arm of `AnyDriver`
 //! (docs/how-to/add-a-driver.md).
 
 pub mod host;

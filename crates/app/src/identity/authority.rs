@@ -36,7 +36,7 @@ pub(super) struct Keys {
     pub(super) states: Vec<(KeyId, String)>,
 }
 
-/// What this replica knows of tokens. It begins with [`super::start`] and is renewed by
+/// What this replica knows of tokens. It begins with [`super::start()`] and is renewed by
 /// [`super::keep_current`].
 pub struct Authority {
     pub(super) keys: RwLock<Keys>,
@@ -126,7 +126,7 @@ impl fmt::Debug for Authority {
 }
 
 impl App {
-    /// What this replica knows of tokens; an app that was not made by [`super::start`] knows nothing.
+    /// What this replica knows of tokens; an app that was not made by [`super::start()`] knows nothing.
     pub fn authority(&self) -> Result<&Authority> {
         self.authority.get().ok_or_else(|| Error::internal_defect("the authority was not started"))
     }
