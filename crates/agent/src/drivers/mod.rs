@@ -1,6 +1,7 @@
 //! Drivers: how a task is done on each kind of target. A new kind is one more arm of `AnyDriver`
 //! (docs/how-to/add-a-driver.md).
 
+pub mod docker;
 pub mod host;
 pub mod instances;
 pub mod probe;

@@ -70,6 +70,9 @@ impl Parts {
         if order.agent_id != self.agent_id {
             return Err(TaskError::new(TaskErrorCode::OrderInvalid, "the order is meant for another agent"));
         }
+        if order.spec.as_ref().is_some_and(|spec| spec.target_id != order.target.id) {
+            return Err(TaskError::new(TaskErrorCode::OrderInvalid, "the spec is for another target than the order"));
+        }
         Ok(order)
     }
 

@@ -11,6 +11,7 @@ use plimsoll_core::{Result, context::Context, deployment::Remains};
 use plimsoll_protocol::agent::{
     order::{TaskOffer, TaskOrder},
     report::{ComponentResult, HealthVerdict, StepKind, StepStatus, TaskError, TaskErrorCode, TaskOutcome, TaskResult},
+    secret::SecretRef,
 };
 
 use super::{
@@ -136,6 +137,7 @@ impl<D: Driver, J: Journal> Runner<D, J> {
                 self.write(Entry::Done { index, healthy_since: applied.healthy_since }).await
             }
             Did::Failed(error) => {
+                let error = self.masked(error).await;
                 let text = error.to_string();
                 self.log.progress(step.kind(), step.component(), StepStatus::Failed, Some(&text));
                 self.log.say(step.component(), format!("{}: {text}", word(step.kind())));
@@ -238,6 +240,24 @@ impl<D: Driver, J: Journal> Runner<D, J> {
         self.write(Entry::Finished { result }).await?;
         fail::fail_point!("agent::result_journaled");
         Ok(())
+    }
+
+    /// An error as it may leave the host. A component's last lines may show its secrets, which a restarted
+    /// agent does not know yet: they are asked for again, and without them the lines stay here.
+    async fn masked(&self, mut error: TaskError) -> TaskError {
+        let masker = self.log.masker();
+        if !error.log_tail.is_empty() {
+            let components = self.machine.order().spec.iter().flat_map(|spec| &spec.components);
+            let mounts = components.flat_map(|component| &component.runtime.secrets);
+            let wanted: Vec<SecretRef> =
+                mounts.map(|mount| SecretRef::Environment { name: mount.name.clone() }).collect();
+            error.log_tail = match self.secrets.get(&wanted).await {
+                Ok(_) => masker.mask(&error.log_tail.join("\n")).lines().map(ToOwned::to_owned).collect(),
+                Err(_) => vec!["(withheld: the secrets to be masked in it could not be asked for)".to_owned()],
+            };
+        }
+        error.message = masker.mask(&error.message);
+        error
     }
 
     /// Passes the fence.

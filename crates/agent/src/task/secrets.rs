@@ -114,6 +114,14 @@ impl Secrets {
         wanted.iter().map(|secret| known.get(secret).cloned().ok_or_else(|| unavailable(secret, "no answer"))).collect()
     }
 
+    /// Name and password of a registry.
+    pub async fn basic(&self, wanted: &SecretRef) -> Result<(String, SecretString), TaskError> {
+        match &self.get(std::slice::from_ref(wanted)).await?[..] {
+            [Secret::Basic { username, password }] => Ok((username.clone(), password.clone())),
+            _ => Err(unavailable(wanted, "the server gave no name and password")),
+        }
+    }
+
     async fn ask(&self, wanted: &[SecretRef]) -> Result<Vec<SecretAnswer>, TaskError> {
         for _ in 0..ATTEMPTS {
             let (request_id, answer) = self.desk.expect();

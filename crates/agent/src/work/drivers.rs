@@ -4,16 +4,17 @@ use std::path::PathBuf;
 
 use plimsoll_core::{Result, context::Context, id::TargetId};
 use plimsoll_protocol::agent::{
-    host::Connection,
+    host::{Connection, ProcessConnection},
     observe::TargetObservation,
     order::TargetInfo,
-    report::{ComponentResult, TaskError, TaskErrorCode},
+    report::ComponentResult,
 };
 
 use crate::{
     config::AgentConfig,
     drivers::{
         Applied, Driver, Outcome, Scope,
+        docker::DockerHost,
         instances::InstanceDriver,
         probe::Prober,
         process::{ProcessHost, ProcessSettings},
@@ -37,6 +38,8 @@ pub struct Drivers {
 /// A driver of any kind.
 #[derive(Clone, Debug)]
 pub enum AnyDriver {
+    /// A container engine.
+    Docker(InstanceDriver<DockerHost>),
     /// Plain processes.
     Process(InstanceDriver<ProcessHost>),
 }
@@ -54,13 +57,16 @@ impl Drivers {
     }
 
     /// The driver of a target. Nothing is connected yet.
-    pub fn open(&self, target: &TargetInfo) -> Outcome<AnyDriver> {
+    pub fn open(&self, target: &TargetInfo) -> AnyDriver {
         match &target.connection {
-            Connection::ProcessHost(_) => Ok(AnyDriver::Process(InstanceDriver::new(
-                self.process_host(target).ok_or_else(unavailable)?,
-                self.context.clone(),
-            ))),
-            Connection::DockerHost(_) => Err(unavailable()),
+            Connection::ProcessHost(connection) => {
+                AnyDriver::Process(InstanceDriver::new(self.processes(target, connection), self.context.clone()))
+            }
+            Connection::DockerHost(connection) => {
+                let directory = self.directory(target.id, connection.deployment_directory.as_deref());
+                let host = DockerHost::new(directory, connection.clone(), self.prober.clone());
+                AnyDriver::Docker(InstanceDriver::new(host, self.context.clone()))
+            }
         }
     }
 
@@ -68,12 +74,14 @@ impl Drivers {
     #[must_use]
     pub fn process_host(&self, target: &TargetInfo) -> Option<ProcessHost> {
         match &target.connection {
-            Connection::ProcessHost(connection) => {
-                let directory = self.directory(target.id, connection.deployment_directory.as_deref());
-                Some(ProcessHost::new(directory, connection.clone(), self.processes.clone(), self.prober.clone()))
-            }
+            Connection::ProcessHost(connection) => Some(self.processes(target, connection)),
             Connection::DockerHost(_) => None,
         }
+    }
+
+    fn processes(&self, target: &TargetInfo, connection: &ProcessConnection) -> ProcessHost {
+        let directory = self.directory(target.id, connection.deployment_directory.as_deref());
+        ProcessHost::new(directory, connection.clone(), self.processes.clone(), self.prober.clone())
     }
 
     /// The fence of a target.
@@ -96,44 +104,45 @@ fn own_program() -> String {
     std::env::current_exe().map_or_else(|_| "plimsoll-agent".to_owned(), |path| path.display().to_string())
 }
 
-fn unavailable() -> TaskError {
-    TaskError::new(TaskErrorCode::DriverUnavailable, "this agent has no driver for the target's type")
-        .hint("upgrade the agent, or give the target another type")
-}
-
 impl Driver for AnyDriver {
     async fn plan(&self, scope: Scope<'_>) -> Outcome<Plan> {
         match self {
+            Self::Docker(driver) => driver.plan(scope).await,
             Self::Process(driver) => driver.plan(scope).await,
         }
     }
 
     async fn highest_epoch(&self, target: &TargetInfo) -> Outcome<u64> {
         match self {
+            Self::Docker(driver) => driver.highest_epoch(target).await,
             Self::Process(driver) => driver.highest_epoch(target).await,
         }
     }
 
     async fn apply(&self, scope: Scope<'_>, step: &Step) -> Outcome<Applied> {
         match self {
+            Self::Docker(driver) => driver.apply(scope, step).await,
             Self::Process(driver) => driver.apply(scope, step).await,
         }
     }
 
     async fn undo(&self, scope: Scope<'_>, step: &Step) -> Outcome<()> {
         match self {
+            Self::Docker(driver) => driver.undo(scope, step).await,
             Self::Process(driver) => driver.undo(scope, step).await,
         }
     }
 
     async fn report(&self, scope: Scope<'_>, machine: &Machine) -> Outcome<Vec<ComponentResult>> {
         match self {
+            Self::Docker(driver) => driver.report(scope, machine).await,
             Self::Process(driver) => driver.report(scope, machine).await,
         }
     }
 
     async fn observe(&self, target: &TargetInfo) -> TargetObservation {
         match self {
+            Self::Docker(driver) => driver.observe(target).await,
             Self::Process(driver) => driver.observe(target).await,
         }
     }

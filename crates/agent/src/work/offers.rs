@@ -6,7 +6,7 @@ use plimsoll_core::{Result, id::TaskId};
 use plimsoll_protocol::agent::{
     AgentFrame,
     order::{TaskOffer, TaskOrder},
-    report::{TaskAck, TaskError, TaskErrorCode},
+    report::{TaskAck, TaskError},
 };
 
 use super::{
@@ -48,7 +48,7 @@ impl Work {
     }
 
     async fn offered_first(&mut self, offer: TaskOffer) {
-        let order = match self.shared.verified(&offer).and_then(|order| self.may_do(order)) {
+        let order = match self.shared.verified(&offer) {
             Ok(order) => order,
             Err(error) => {
                 tracing::warn!(task = %offer.task_id, %error, "refuses an offer");
@@ -108,15 +108,6 @@ impl Work {
         }
     }
 
-    /// Whether there is a driver for the order's target.
-    fn may_do(&self, order: TaskOrder) -> Result<TaskOrder, TaskError> {
-        self.drivers.open(&order.target)?;
-        if order.spec.as_ref().is_some_and(|spec| spec.target_id != order.target.id) {
-            return Err(TaskError::new(TaskErrorCode::OrderInvalid, "the spec is for another target than the order"));
-        }
-        Ok(order)
-    }
-
     /// An older task for the same application on the same target is given up: the server has gone on.
     fn supersede(&self, order: &TaskOrder) {
         let older = self.tasks.values().filter(|held| {
@@ -137,10 +128,9 @@ impl Work {
         let Some(held) = self.tasks.get_mut(&task) else { return self.lanes.done(task) };
         let Stage::Queued(ready) = std::mem::replace(&mut held.stage, Stage::Running) else { return };
         let order = ready.machine.order().clone();
-        let opened =
-            self.drivers.open(&order.target).and_then(|driver| Ok((driver, self.drivers.fence(&order.target)?)));
-        let (driver, fence) = match opened {
-            Ok(opened) => opened,
+        let driver = self.drivers.open(&order.target);
+        let fence = match self.drivers.fence(&order.target) {
+            Ok(fence) => fence,
             Err(error) => {
                 tracing::error!(%task, %error, "the task's target can't be used for now");
                 self.tasks.remove(&task);

@@ -53,7 +53,7 @@ impl Watch {
             let limit = Duration::from_secs(u64::from(request.deadline_seconds.max(1)));
             let look = look(&shared, &drivers, &request.target);
             // Too late is no answer: the server tells its caller so.
-            if let Ok(Some(seen)) = tokio::time::timeout(limit, look).await {
+            if let Ok(seen) = tokio::time::timeout(limit, look).await {
                 shared.outbox.push(AgentFrame::Observation(ObserveReport { request_id: request.request_id, seen }));
             }
         });
@@ -78,7 +78,7 @@ impl Watch {
                 if let Some(host) = drivers.process_host(target) {
                     host.tend().await;
                 }
-                seen.extend(look(&shared, &drivers, target).await);
+                seen.push(look(&shared, &drivers, target).await);
             }
             let steady: Vec<TargetObservation> = seen.iter().cloned().map(steady).collect();
             let changed = {
@@ -101,11 +101,11 @@ enum Tell {
     Changes,
 }
 
-async fn look(shared: &Shared, drivers: &Drivers, target: &TargetInfo) -> Option<TargetObservation> {
-    let driver = drivers.open(target).ok()?;
+async fn look(shared: &Shared, drivers: &Drivers, target: &TargetInfo) -> TargetObservation {
+    let driver = drivers.open(target);
     let mut seen = driver.observe(target).await;
     seen.resources.clock_skew_ms = Some(shared.clock.skew_ms());
-    Some(seen)
+    seen
 }
 
 /// What of an observation makes it another one.

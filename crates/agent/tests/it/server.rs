@@ -29,12 +29,12 @@ use plimsoll_protocol::agent::{
         LeaseRenewed, ORDER_PAYLOAD_TYPE, OrderSignature, ServerHello, ServerKey, TargetInfo, TaskOffer, TaskOrder,
     },
     report::{ResultAck, ResultVerdict, TaskResult},
-    secret::{SecretAnswer, SecretValue},
+    secret::SecretValue,
 };
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use crate::site::SECRET;
+use crate::site::answer;
 
 pub const TOKEN: &str = "registration-token";
 
@@ -316,7 +316,7 @@ fn hear(server: &Server, frame: AgentFrame) -> Option<ServerFrame> {
             request_id: request.request_id,
             task_id: request.task_id,
             epoch: request.epoch,
-            values: request.secrets.iter().map(|_| SecretAnswer::Text { value: SECRET.to_owned() }).collect(),
+            values: request.secrets.iter().map(answer).collect(),
         })),
         AgentFrame::Progress(_)
         | AgentFrame::Log(_)

@@ -30,7 +30,7 @@ use plimsoll_protocol::agent::{
     AgentFrame,
     order::TaskOrder,
     report::TaskResult,
-    secret::{SecretAnswer, SecretValue},
+    secret::{SecretAnswer, SecretRef, SecretValue},
 };
 use plimsoll_testkit::{Image, Registry, image::Pushed};
 use tokio::{
@@ -110,9 +110,19 @@ fn serve(desk: &SecretDesk, frame: &AgentFrame, text: &mut String) {
             request_id: request.request_id,
             task_id: request.task_id,
             epoch: request.epoch,
-            values: request.secrets.iter().map(|_| SecretAnswer::Text { value: SECRET.to_owned() }).collect(),
+            values: request.secrets.iter().map(answer).collect(),
         }),
         _ => {}
+    }
+}
+
+/// What a server answers to a request for one secret.
+pub fn answer(wanted: &SecretRef) -> SecretAnswer {
+    match wanted {
+        SecretRef::Environment { .. } => SecretAnswer::Text { value: SECRET.to_owned() },
+        SecretRef::Registry { .. } => {
+            SecretAnswer::Basic { username: Registry::USER.to_owned(), password: Registry::PASSWORD.to_owned() }
+        }
     }
 }
 

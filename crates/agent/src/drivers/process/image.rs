@@ -29,7 +29,6 @@ use crate::{
     drivers::{Outcome, Scope},
     fs::{self as files, Access},
     resources,
-    task::secrets::Secret,
 };
 
 /// The images of one target.
@@ -189,10 +188,9 @@ async fn client(scope: Scope<'_>, source: &ImageSource) -> Outcome<RegistryClien
     // The order is signed, and a registry on this very host is usual.
     config.outbound.network = NetworkPolicy::with_loopback();
     if source.authenticated {
-        let wanted = [SecretRef::Registry { integration_id: source.integration_id }];
-        if let [Secret::Basic { username, password }] = &scope.secrets.get(&wanted).await?[..] {
-            config.credentials = Credentials::Basic { user: username.clone(), password: password.clone() };
-        }
+        let wanted = SecretRef::Registry { integration_id: source.integration_id };
+        let (user, password) = scope.secrets.basic(&wanted).await?;
+        config.credentials = Credentials::Basic { user, password };
     }
     RegistryClient::new(config, scope.log.context().clone()).map_err(failed)
 }
