@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 
+mod estate;
 mod offline;
 mod served;
 mod signed_in;
 mod support;
+mod whole;

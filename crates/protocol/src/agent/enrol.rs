@@ -84,6 +84,7 @@ pub struct AssertionClaims {
     pub exp: i64,
     /// The join sequence, from 1, on the agent's disk before it is sent: the server takes n+1, or n again
     /// with the same `jti`. An older one means that the identity was copied.
+    #[serde(rename = "join_seq")]
     pub seq: u64,
 }
 
