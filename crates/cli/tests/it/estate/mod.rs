@@ -12,7 +12,9 @@ use std::{
     time::Duration,
 };
 
-use plimsoll_testkit::{Postgres, Process, Registry, RegistryOptions, TestDatabase, eventually_async, free_port};
+use plimsoll_testkit::{
+    Postgres, Process, Registry, RegistryOptions, TestDatabase, eventually_async, free_port, reaper::Cleanup,
+};
 use serde_json::Value;
 
 pub use agent::AgentProcess;
@@ -54,6 +56,7 @@ pub struct Estate {
     pub url: String,
     pub http: reqwest::Client,
     database: Option<TestDatabase>,
+    _deployed: Cleanup,
     folder: tempfile::TempDir,
 }
 
@@ -72,8 +75,12 @@ impl Estate {
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build().unwrap();
         let url = format!("http://{}:{}", plan.address, free_port().unwrap());
         let registry = registry.unwrap();
+        // What agents deployed outlives them: each such process has the folder in its environment.
+        let deployed =
+            format!("grep -lsF {} /proc/[0-9]*/environ | cut -d/ -f3 | xargs -r kill -9", folder.path().display());
+        let deployed = Cleanup::new(deployed).unwrap();
         let mut estate =
-            Self { agents: Vec::new(), server: None, registry, plan, url, http, database, folder };
+            Self { agents: Vec::new(), server: None, registry, plan, url, http, database, _deployed: deployed, folder };
         estate.start_server(None).await;
         estate
     }

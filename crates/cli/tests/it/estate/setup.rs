@@ -53,7 +53,14 @@ impl Estate {
     }
 
     /// A target of an agent; its agent is asked how it is.
-    pub async fn target(&self, admin: &Person, environment: &str, name: &str, agent: &str, connection: Value) -> String {
+    pub async fn target(
+        &self,
+        admin: &Person,
+        environment: &str,
+        name: &str,
+        agent: &str,
+        connection: Value,
+    ) -> String {
         let kind = if connection.get("socket").is_some() { "docker_host" } else { "process_host" };
         let body = json!({
             "environmentId": environment, "name": name, "type": kind, "agentId": agent, "connection": connection,
