@@ -46,7 +46,7 @@ impl App {
             replace.check_read_only(&before)?;
             self.decide(caller, before, &replace.body).await
         };
-        self.outside(caller, ask, move |decided, tx, notes| {
+        let changed = self.outside(caller, ask, move |decided, tx, notes| {
             let Decided { before, after, command, parts, prepared } = decided;
             lock_components(tx, after)?;
             tx.lock(&Lock::Release(id))?;
@@ -63,8 +63,8 @@ impl App {
             }
             write(tx, notes, &mut next, parts, prepared.as_ref())?;
             Change::done("release", id, &resource::as_json(before)?, next)
-        })
-        .await
+        });
+        Box::pin(changed).await
     }
 
     async fn decide(&self, caller: &Caller, before: Release, body: &UpdateRelease) -> Result<Decided> {

@@ -1,7 +1,7 @@
 //! What a request names, found: components, and of each one version. Everything given must agree, and all
 //! that is wrong is listed at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use plimsoll_core::{
     Digest, Error, Result, ValidationError,
@@ -32,7 +32,7 @@ pub(super) struct Parts {
 #[derive(Clone, Debug)]
 enum Found {
     /// It needs no call.
-    Whole(ReleaseComponent),
+    Whole(Box<ReleaseComponent>),
     /// The registry is asked about the digest, whether a version with it is known or not.
     Digest { component: Box<Component>, digest: Digest, known: Option<Box<StoredVersion>> },
 }
@@ -53,13 +53,14 @@ impl App {
         let mut registries: BTreeMap<IntegrationId, Registry> = BTreeMap::new();
         for (index, (one, request)) in found.into_iter().zip(&asked).enumerate() {
             let whole = match one {
-                Found::Whole(whole) => whole,
+                Found::Whole(whole) => *whole,
                 Found::Digest { component, digest, known } => {
-                    let id = component.registry_integration_id;
-                    if let std::collections::btree_map::Entry::Vacant(e) = registries.entry(id) {
-                        e.insert(self.enabled_registry(tenant, id).await?);
-                    }
-                    let registry = &registries[&id];
+                    let registry = match registries.entry(component.registry_integration_id) {
+                        Entry::Occupied(known) => known.into_mut(),
+                        Entry::Vacant(free) => {
+                            free.insert(self.enabled_registry(tenant, component.registry_integration_id).await?)
+                        }
+                    };
                     let stored = self.ask_digest(registry, &component, digest, known).await;
                     let (stored, new) = stored.map_err(|error| at_part(index, error))?;
                     let whole = part(&component, &stored.version, request);
@@ -127,7 +128,7 @@ fn find_all(tx: &mut Tx<'_>, asked: &[ReleaseComponentRequest], kept: &[ReleaseC
     let (mut found, mut wrong) = (Vec::with_capacity(asked.len()), Vec::new());
     for (index, request) in asked.iter().enumerate() {
         if let Some(same) = kept.iter().find(|part| is_same(request, part)) {
-            found.push(Found::Whole(same.clone()));
+            found.push(Found::Whole(Box::new(same.clone())));
             continue;
         }
         match find_one(tx, request)? {
@@ -143,9 +144,6 @@ fn find_all(tx: &mut Tx<'_>, asked: &[ReleaseComponentRequest], kept: &[ReleaseC
 /// Whether a part was sent as a GET showed it. Its component may have another name by now.
 fn is_same(request: &ReleaseComponentRequest, part: &ReleaseComponent) -> bool {
     let ReleaseComponentRequest { component_id, component, version_id, tag, version, digest, config } = request;
-    fn agrees<T: PartialEq>(given: Option<&T>, known: &T) -> bool {
-        given.is_none_or(|given| given == known)
-    }
     *component_id == Some(part.component_id)
         && *version_id == Some(part.version_id)
         && agrees(component.as_ref(), &part.component)
@@ -153,6 +151,10 @@ fn is_same(request: &ReleaseComponentRequest, part: &ReleaseComponent) -> bool {
         && agrees(version.as_ref(), &part.version)
         && agrees(digest.as_ref(), &part.digest)
         && *config == part.config
+}
+
+fn agrees<T: PartialEq>(given: Option<&T>, known: &T) -> bool {
+    given.is_none_or(|given| given == known)
 }
 
 type Wrong = (&'static str, &'static str, String);
@@ -175,7 +177,7 @@ fn find_one(tx: &mut Tx<'_>, request: &ReleaseComponentRequest) -> Result<Result
         return Ok(Err(("versionId", "required", "name a version, a tag or a digest".to_owned())));
     };
     Ok(disagreement(request, &stored.version, &reader)
-        .map_or_else(|| Ok(Found::Whole(part(&component, &stored.version, request))), Err))
+        .map_or_else(|| Ok(Found::Whole(Box::new(part(&component, &stored.version, request)))), Err))
 }
 
 fn find_component(tx: &mut Tx<'_>, request: &ReleaseComponentRequest) -> Result<Result<Component, Wrong>> {
