@@ -27,6 +27,7 @@ use serde_json::json;
 
 use crate::{
     App, Caller, Change, Notes, Reply,
+    agent::Agents,
     deployment::create::{NewJob, PlannedSpec, create_job},
     promotion,
 };
@@ -149,11 +150,11 @@ fn start(
         .collect();
     let mut ids: BTreeSet<TargetId> = rows::targets_of(tx, to.specs_of)?.into_iter().collect();
     ids.extend(runs.keys());
-    let (mut targets, mut specs) = (Vec::new(), BTreeMap::new());
+    let (mut targets, mut specs, mut agents) = (Vec::new(), BTreeMap::new(), Agents::default());
     for id in ids {
         let Some(target) = resource::find::<Target>(tx, id)? else { continue };
         let kept = spec::find(tx, to.specs_of, id)?.and_then(|kept| kept.spec);
-        let planned = PlannedSpec { spec: kept, previous: runs.get(&id).cloned(), agent: target.agent_id };
+        let planned = PlannedSpec { spec: kept, previous: runs.get(&id).cloned(), agent: agents.of(tx, &target)?.map(|one| one.id) };
         specs.insert(id, planned);
         targets.push(target);
     }

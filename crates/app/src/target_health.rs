@@ -63,9 +63,12 @@ fn judge(target: &Target, seen: Option<&TargetObservation>, now: Timestamp) -> H
         containers: Vec::new(),
     };
     let Some(seen) = seen else {
-        let problem = match target.agent_id {
-            None => "no agent serves this target; give it one with agentId".to_owned(),
-            Some(agent) => format!(
+        let problem = match (target.agent_id, &target.agent_selector) {
+            (None, None) => "no agent serves this target; give it one with agentId".to_owned(),
+            (None, Some(_)) => format!(
+                "none of the agents that agentSelector chooses answered within {DEADLINE_SECONDS} s; see whether one has these labels, and whether its host is up"
+            ),
+            (Some(agent), _) => format!(
                 "agent {agent} did not answer within {DEADLINE_SECONDS} s; see whether its host is up and it is running"
             ),
         };

@@ -117,7 +117,7 @@ fn background(set: &mut JoinSet<()>, app: &Arc<App>, stop: &CancellationToken) {
     set.spawn(tasks::run_loop(Arc::clone(app), "sequencer", POLL, stop.clone(), tasks::sequencer::step));
     set.spawn(tasks::run_loop(Arc::clone(app), "promotions", POLL, stop.clone(), promotion::decide::step));
     set.spawn(tasks::run_loop(Arc::clone(app), "jobs", POLL, stop.clone(), deployment::advance::step));
-    set.spawn(tasks::run_loop(Arc::clone(app), "silent agents", POLL, stop.clone(), deployment::advance::sweep));
+    set.spawn(tasks::run_loop(Arc::clone(app), "silent agents", POLL, stop.clone(), deployment::lost::sweep));
     set.spawn(tasks::run_loop(Arc::clone(app), "heartbeats", POLL, stop.clone(), tasks::agents::step));
     set.spawn(tasks::run_loop(Arc::clone(app), "evidence", POLL, stop.clone(), evidence::sign::step));
 }

@@ -36,6 +36,16 @@ pub fn ask(tx: &mut Tx<'_>, agent: AgentId, question: &Question, now: Timestamp)
     Ok(())
 }
 
+/// Whether somebody waits for an answer about the target.
+pub fn is_asked(tx: &mut Tx<'_>, target: TargetId, now: Timestamp) -> Result<bool> {
+    let tenant = tx.tenant()?;
+    let row = tx.query_opt(
+        "SELECT id FROM observation WHERE tenant_id = $1 AND target_id = $2 AND report IS NULL AND deadline > $3 LIMIT 1",
+        params![tenant, target, now],
+    )?;
+    Ok(row.is_some())
+}
+
 /// What an agent has not answered.
 pub fn open(tx: &mut Tx<'_>, agent: AgentId, now: Timestamp) -> Result<Vec<Question>> {
     let tenant = tx.tenant()?;

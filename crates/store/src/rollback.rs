@@ -74,7 +74,9 @@ pub fn remains_of(tx: &mut Tx<'_>, job: JobId) -> Result<Remains> {
         S::Pending | S::Skipped | S::RolledBack => false,
         S::Failed | S::Cancelled => row.task.started_at.is_some() && row.task.remains != Some(Remains::Restored),
         S::Succeeded => row.task.undoes.is_none(),
-        S::Assigned | S::Running | S::Verifying | S::Unknown => true,
+        // Observation may have told since.
+        S::Unknown => row.task.remains != Some(Remains::Restored),
+        S::Assigned | S::Running | S::Verifying => true,
     });
     Ok(if changed { Remains::Changed } else { Remains::Restored })
 }

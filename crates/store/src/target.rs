@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use plimsoll_core::{
     Result, Timestamp,
-    id::{AgentId, EnvironmentId, TargetId},
+    id::{AgentId, EnvironmentId, TargetId, TenantId},
     inventory::{RunningApplication, Target, TargetStatus, TargetType},
 };
 
@@ -36,6 +36,12 @@ impl Resource for Target {
             Field { api: "status", column: "status", kind: FieldKind::Enum(STATUSES), sortable: true },
             Field { api: "agentId", column: "agent_id", kind: FieldKind::Id, sortable: false },
             Field { api: "maintenance", column: "maintenance", kind: FieldKind::Bool, sortable: true },
+            Field {
+                api: "reconciliationPending",
+                column: "reconciliation_pending",
+                kind: FieldKind::Bool,
+                sortable: false,
+            },
             Field { api: "updatedAt", column: "updated_at", kind: FieldKind::Time, sortable: true },
         ],
     };
@@ -59,6 +65,7 @@ impl Resource for Target {
             self.status.as_str().into_value(),
             self.agent_id.into_value(),
             self.maintenance.into_value(),
+            self.reconciliation_pending.into_value(),
             self.updated_at.into_value(),
         ]
     }
@@ -81,6 +88,21 @@ pub fn of_agent(tx: &mut Tx<'_>, agent: AgentId) -> Result<Vec<Target>> {
 pub fn by_selector(tx: &mut Tx<'_>) -> Result<Vec<Target>> {
     let unnamed: Vec<Target> = resource::find_where(tx, "agent_id IS NULL ORDER BY name, id", params![])?;
     Ok(unnamed.into_iter().filter(|target| target.agent_selector.is_some()).collect())
+}
+
+/// Targets of any tenant that wait to be observed; in a system transaction.
+pub fn unsettled(tx: &mut Tx<'_>) -> Result<Vec<(TenantId, TargetId)>> {
+    let rows = tx.query(
+        "SELECT tenant_id, id FROM target WHERE reconciliation_pending = 1 AND deleted_at IS NULL
+         ORDER BY updated_at LIMIT 500",
+        params![],
+    )?;
+    rows.into_iter()
+        .map(|row| {
+            let mut row = row.reader();
+            Ok((row.next()?, row.next()?))
+        })
+        .collect()
 }
 
 /// Fills in what runs on a target, as the tasks reported it.

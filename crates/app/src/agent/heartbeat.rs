@@ -26,7 +26,7 @@ use plimsoll_store::{
 };
 use serde_json::json;
 
-use crate::{App, Caller, Notes};
+use crate::{App, Caller, Notes, deployment};
 
 /// An agent that is silent for so long is no longer kept in memory.
 const FORGOTTEN_SECONDS: i64 = 600;
@@ -221,6 +221,12 @@ fn change_status(
     if rows::set_status(tx, &agent)? {
         notes.audit("agent_status", "agent", id, Some(json!({ "status": after })));
         notes.event("agent", id, None, "agent.status_changed", json!({ "from": before, "to": after }));
+        if before == AgentStatus::Offline {
+            // Jobs that wait for its targets can go on.
+            for target in super::targets_of(tx, id)? {
+                deployment::wake_waiting(tx, target.id, notes.now())?;
+            }
+        }
     }
     Ok(())
 }

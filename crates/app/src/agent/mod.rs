@@ -1,5 +1,6 @@
 //! Agents, as people see and change them.
 
+mod chosen;
 mod enrol;
 mod heartbeat;
 
@@ -21,6 +22,7 @@ use plimsoll_store::{
 };
 use serde_json::json;
 
+pub(crate) use chosen::{Agents, targets_of};
 pub use heartbeat::Heartbeats;
 
 use crate::{App, Caller, Change, Reply, replace::Replace};

@@ -1,6 +1,10 @@
 //! The lease of a connected agent: its tasks hang on it.
 
-use plimsoll_core::{Result, deployment::TaskStatus};
+use plimsoll_core::{
+    Result,
+    deployment::TaskStatus,
+    id::{TargetId, TaskId},
+};
 use plimsoll_protocol::agent::{
     ServerFrame,
     observe::Status,
@@ -44,9 +48,33 @@ impl App {
     /// What the agent reports of itself when it connects and when something changed.
     pub(super) async fn agent_status(&self, agent: &AgentCaller, status: Status) -> Result<Vec<ServerFrame>> {
         for seen in status.targets {
+            if self.is_in_hand(agent, seen.target_id, &status.tasks).await? {
+                // What is seen there is on its way to something else.
+                continue;
+            }
             self.settle_by_observation(agent, seen).await?;
         }
         Ok(Vec::new())
+    }
+}
+
+impl App {
+    /// Whether one of the tasks that the agent holds is about this target.
+    async fn is_in_hand(&self, agent: &AgentCaller, target: TargetId, held: &[HeldTask]) -> Result<bool> {
+        let ids: Vec<TaskId> = held.iter().take(1000).map(|one| one.task_id).collect();
+        if ids.is_empty() {
+            return Ok(false);
+        }
+        self.store
+            .read(agent.scope(), "agent_status", move |tx| {
+                for id in &ids {
+                    if resource::find::<TaskRow>(tx, *id)?.is_some_and(|row| row.task.target_id == target) {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            })
+            .await
     }
 }
 

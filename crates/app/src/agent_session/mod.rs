@@ -28,7 +28,7 @@ use plimsoll_store::{
 };
 use uuid::Uuid;
 
-use crate::App;
+use crate::{App, agent::targets_of};
 
 /// Seconds that a cancelled task may take to stop what it runs.
 pub const CANCEL_GRACE_SECONDS: u32 = 10;
@@ -79,9 +79,7 @@ impl App {
             .store
             .read(agent.scope(), "agent_hello", move |tx| {
                 let keys = evidence_key::all(tx)?;
-                let targets: Vec<Target> =
-                    resource::find_by(tx, "agent_id", plimsoll_store::IntoValue::into_value(id))?;
-                Ok((keys, targets))
+                Ok((keys, targets_of(tx, id)?))
             })
             .await?;
         Ok(ServerFrame::Hello(ServerHello {

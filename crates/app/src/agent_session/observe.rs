@@ -8,13 +8,17 @@ use plimsoll_protocol::agent::{
     observe::{ObserveKind, ObserveReport, TargetObservation},
 };
 use plimsoll_store::{
-    Scope,
+    Lock, Scope,
     observation::{self, Question},
     resource,
 };
 
 use super::{AgentCaller, parse_uuid};
-use crate::App;
+use crate::{
+    App,
+    agent::Agents,
+    deployment::{self, reconcile::Settled},
+};
 
 impl App {
     /// Asks the target's agent, wherever it hangs, and waits up to `seconds`. `None` when it did not
@@ -26,7 +30,11 @@ impl App {
         kind: ObserveKind,
         seconds: u32,
     ) -> Result<Option<TargetObservation>> {
-        let Some(agent) = target.agent_id else { return Ok(None) };
+        let scope = Scope::Tenant(tenant);
+        let wanted = target.clone();
+        let acts =
+            self.store.read(scope, "observe_agent", move |tx| Agents::default().of(tx, &wanted)).await?;
+        let Some(agent) = acts.map(|agent| agent.id) else { return Ok(None) };
         let word = serde_json::to_value(kind)
             .ok()
             .and_then(|word| word.as_str().map(str::to_owned))
@@ -34,7 +42,6 @@ impl App {
         let now = self.context.now();
         let (id, deadline) = (self.context.uuid(), now.plus_seconds(i64::from(seconds)));
         let question = Question { id, target: target.id, kind: word, deadline };
-        let scope = Scope::Tenant(tenant);
         let mut waiter = self.store.wake().waiter();
         self.store.write(scope, "observe_ask", move |tx| observation::ask(tx, agent, &question, now)).await?;
         loop {
@@ -64,18 +71,23 @@ impl App {
         Ok(Vec::new())
     }
 
-    /// A target that waits for reconciliation is settled by what runs there.
+    /// A target that waits for reconciliation is settled by what runs there, unless its agent still works
+    /// on it.
     pub(super) async fn settle_by_observation(&self, agent: &AgentCaller, seen: TargetObservation) -> Result<()> {
         let id = agent.id;
         self.act(&agent.principal, "target_settle", move |tx, notes| {
+            tx.lock(&Lock::Target(seen.target_id))?;
             let Some(mut target) = resource::find::<Target>(tx, seen.target_id)? else { return Ok(()) };
-            if target.agent_id != Some(id) || !target.reconciliation_pending || seen.error.is_some() {
+            let theirs = Agents::default().of(tx, &target)?.is_some_and(|chosen| chosen.id == id);
+            if !theirs || !target.reconciliation_pending || seen.error.is_some() {
                 return Ok(());
             }
-            crate::deployment::reconcile::settle(tx, notes, &mut target, &seen)?;
-            target.reconciliation_pending = false;
+            match deployment::reconcile::settle(tx, notes, &mut target, &seen)? {
+                Settled::NotYet => return Ok(()),
+                Settled::Yes => target.reconciliation_pending = false,
+            }
             target.updated_at = notes.now();
-            resource::update(tx, &mut target)?;
+            resource::update_observed(tx, &target)?;
             let data = resource::as_json(&target)?;
             notes.event("target", target.id, None, "target.settled", data);
             Ok(())

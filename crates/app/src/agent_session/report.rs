@@ -43,6 +43,9 @@ impl App {
             }
             resource::update(tx, &mut row)?;
             deployment::note_task(notes, &row.task)?;
+            if ack.refusal.is_some() {
+                deployment::wake_waiting(tx, row.task.target_id, notes.now())?;
+            }
             deployment::wake_job(tx, row.task.job_id, notes.now())
         })
         .await?;

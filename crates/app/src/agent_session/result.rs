@@ -2,7 +2,8 @@
 
 use plimsoll_core::{
     Result,
-    deployment::{Task, TaskCommand},
+    deployment::{Task, TaskCommand, TaskStatus},
+    id::AgentId,
 };
 use plimsoll_protocol::agent::{
     ServerFrame,
@@ -37,7 +38,14 @@ impl App {
                     // A resend of what is recorded already.
                     return Ok(ResultVerdict::Recorded);
                 }
-                let Some(row) = held(found, id, result.epoch) else { return Ok(ResultVerdict::Stale) };
+                let target = found.as_ref().filter(|row| was_given_up(row, id)).map(|row| row.task.target_id);
+                let Some(row) = held(found, id, result.epoch) else {
+                    if let Some(target) = target {
+                        // It ended after all. How is not ours to take on trust: the target is looked at anew.
+                        deployment::lost::await_observation(tx, target, notes.now())?;
+                    }
+                    return Ok(ResultVerdict::Stale);
+                };
                 record(tx, notes, row, &result)?;
                 Ok(ResultVerdict::Recorded)
             })
@@ -45,6 +53,11 @@ impl App {
         crate::failpoint::hit("server::result_recorded");
         Ok(vec![ServerFrame::ResultAck(ResultAck { task_id, epoch, verdict })])
     }
+}
+
+/// Whether the task was written off while this agent had it.
+fn was_given_up(row: &TaskRow, agent: AgentId) -> bool {
+    row.task.agent_id == Some(agent) && row.task.status == TaskStatus::Unknown
 }
 
 fn record(tx: &mut Tx<'_>, notes: &mut Notes, mut row: TaskRow, result: &TaskResult) -> Result<()> {
@@ -67,6 +80,7 @@ fn record(tx: &mut Tx<'_>, notes: &mut Notes, mut row: TaskRow, result: &TaskRes
     resource::update(tx, &mut row)?;
     note_running(tx, notes, &row.task, result)?;
     deployment::note_task(notes, &row.task)?;
+    deployment::wake_waiting(tx, row.task.target_id, notes.now())?;
     deployment::wake_job(tx, row.task.job_id, notes.now())
 }
 

@@ -84,6 +84,7 @@ pub fn create_job(tx: &mut Tx<'_>, notes: &mut Notes, new: NewJob) -> Result<Dep
         started_at: None,
         finished_at: None,
         failure: None,
+        cancellation: None,
         evidence_packet_ids: Vec::new(),
         revision: 1,
         updated_at: now,

@@ -1,20 +1,28 @@
 //! Deployment jobs: made by promotions and rollbacks, advanced by a reconciler, carried out by agents.
 
 pub mod advance;
+pub(crate) mod cancel;
 pub mod create;
+mod effects;
 mod ended;
+pub mod lost;
 pub mod offer;
+mod reach;
 pub mod read;
 pub mod reconcile;
 
 use plimsoll_core::{
     Result, Timestamp,
     deployment::{DeploymentJob, Task, TaskError, TaskKind, spec::DeploymentSpec},
-    id::{JobId, TypedId as _},
+    id::{JobId, TargetId, TypedId as _},
     inventory::Target,
 };
 use plimsoll_protocol::agent::report;
-use plimsoll_store::{Tx, deployment::spec::JobSpec, resource, work};
+use plimsoll_store::{
+    Tx,
+    deployment::{self as rows, spec::JobSpec},
+    resource, work,
+};
 use serde_json::Value;
 
 use crate::Notes;
@@ -25,6 +33,14 @@ pub const JOB_WORK: &str = "deployment_job";
 /// Asks for a job to be looked at.
 pub(crate) fn wake_job(tx: &mut Tx<'_>, job: JobId, at: Timestamp) -> Result<()> {
     work::enqueue(tx, JOB_WORK, &job.to_string(), at)
+}
+
+/// Asks for the jobs to be looked at that have something to do on a target which became free or reachable.
+pub(crate) fn wake_waiting(tx: &mut Tx<'_>, target: TargetId, at: Timestamp) -> Result<()> {
+    for job in rows::waiting_for(tx, target)? {
+        wake_job(tx, job, at)?;
+    }
+    Ok(())
 }
 
 /// Notes that a task changed; the job's stream carries it too.

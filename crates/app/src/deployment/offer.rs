@@ -22,10 +22,7 @@ use plimsoll_store::{
 };
 
 use super::brought_by;
-use crate::{
-    App,
-    agent_session::{LEASE_MARGIN_SECONDS, target_info},
-};
+use crate::{App, agent_session::target_info};
 
 impl App {
     /// Signs the orders of a job's assigned tasks that have none yet.
@@ -40,7 +37,8 @@ impl App {
                     if row.task.status != TaskStatus::Assigned || order::has_order(tx, row.task.id, row.task.epoch)? {
                         continue;
                     }
-                    let target: Target = resource::get(tx, row.task.target_id)?;
+                    // A target that was deleted meanwhile gets no order; its task is given up at its deadline.
+                    let Some(target) = resource::find::<Target>(tx, row.task.target_id)? else { continue };
                     if let Some(kept) = spec::find(tx, job, row.task.target_id)? {
                         out.push((row, target, kept));
                     }
@@ -55,8 +53,7 @@ impl App {
         let signer = self.signer(system.tenant).await?;
         for (row, target, kept) in waiting {
             let order = self.order(&signer, &known, &row.task, &target, &kept)?;
-            let lease = i64::from(self.settings.lease_seconds) + LEASE_MARGIN_SECONDS;
-            let deadline = self.context.now().plus_seconds(lease);
+            let deadline = self.answer_due();
             crate::failpoint::hit("server::offer_signed");
             self.store
                 .write(scope, "order_keep", move |tx| {

@@ -3,12 +3,11 @@
 use plimsoll_core::{
     Result,
     actor::Actor,
-    deployment::{DeploymentJob, JobCommand, JobStatus},
-    id::{JobId, PromotionId},
+    deployment::CancelMode,
+    id::PromotionId,
     promotion::{PromotionCommand, PromotionStatus},
 };
 use plimsoll_protocol::promotion::CancelPromotion;
-use plimsoll_store::{Lock, Tx, deployment as jobs, resource};
 use serde_json::json;
 
 use super::{
@@ -17,8 +16,8 @@ use super::{
     save,
 };
 use crate::{
-    App, Caller, Notes, Reply,
-    deployment::{note_job, wake_job},
+    App, Caller, Reply,
+    deployment::cancel::{Stop, cancel_job},
 };
 
 impl App {
@@ -33,7 +32,8 @@ impl App {
             let next = row.promotion.status.after(PromotionCommand::Cancel)?;
             match (next, row.promotion.deployment_job_id) {
                 (PromotionStatus::Deploying, Some(job)) => {
-                    cancel_job(tx, notes, job, body.rollback)?;
+                    let mode = CancelMode::putting_back(body.rollback);
+                    cancel_job(tx, notes, job, Stop::new(&owned.principal, mode, body.reason.clone()))?;
                     save(tx, notes, &mut row)?;
                 }
                 _ => settle(tx, notes, &mut row, PromotionCommand::Cancel)?,
@@ -44,23 +44,4 @@ impl App {
         })
         .await
     }
-}
-
-/// Asks a job to stop before its next target. One that is stopping already only learns how it shall end.
-pub(crate) fn cancel_job(tx: &mut Tx<'_>, notes: &mut Notes, id: JobId, puts_back: bool) -> Result<()> {
-    tx.lock(&Lock::Job(id))?;
-    let mut job: DeploymentJob = resource::get(tx, id)?;
-    jobs::set_cancel(tx, id, puts_back)?;
-    if job.status != JobStatus::Cancelling {
-        if job.status == JobStatus::Queued {
-            // It ends through its reconciler like any other, with its evidence.
-            job.status = job.status.after(JobCommand::Start)?;
-            job.started_at = Some(notes.now());
-        }
-        job.status = job.status.after(JobCommand::Cancel)?;
-        job.updated_at = notes.now();
-        resource::update(tx, &mut job)?;
-        note_job(notes, &job)?;
-    }
-    wake_job(tx, id, notes.now())
 }

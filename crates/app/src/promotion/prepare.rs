@@ -11,7 +11,7 @@ use plimsoll_core::{
         plan::{self, Chosen, PlanInput},
     },
     environment::{Environment, Strategy},
-    id::{EnvironmentId, IntegrationId, ReleaseId, TargetId},
+    id::{AgentId, EnvironmentId, IntegrationId, ReleaseId, TargetId},
     integration::Integration,
     inventory::{Agent, AgentStatus, Target},
     promotion::{Override, ResolvedTargetValues, RulesInForce, SecretVersion, Subject, subject::SubjectParts},
@@ -23,7 +23,7 @@ use plimsoll_store::{
     release as releases, resource, target as targets,
 };
 
-use crate::{deployment::create::PlannedSpec, registry::access::registry_config};
+use crate::{agent::Agents, deployment::create::PlannedSpec, registry::access::registry_config};
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -123,7 +123,7 @@ pub(crate) fn prepare(tx: &mut Tx<'_>, wish: Wish<'_>) -> Result<Prepared> {
             let spec = PlannedSpec {
                 spec: resolved.get(&id).map(|one| one.spec.clone()),
                 previous: known.get(&id).map(|one| one.spec.clone()),
-                agent: place.target.agent_id,
+                agent: place.agent,
             };
             (id, spec)
         })
@@ -148,6 +148,7 @@ pub(crate) fn prepare(tx: &mut Tx<'_>, wish: Wish<'_>) -> Result<Prepared> {
 /// A target with what planning needs beside it.
 struct PlaceRow {
     target: Target,
+    agent: Option<AgentId>,
     platform: Option<Platform>,
     skip: Option<SkipReason>,
 }
@@ -162,13 +163,11 @@ fn places(tx: &mut Tx<'_>, environment: &Environment, planned: Option<&Plan>) ->
             rows.into_iter().flatten().collect()
         }
     };
+    let mut agents = Agents::default();
     found
         .into_iter()
         .map(|target| {
-            let agent = match target.agent_id {
-                Some(id) => resource::find::<Agent>(tx, id)?,
-                None => None,
-            };
+            let agent = agents.of(tx, &target)?;
             let skip = if target.maintenance {
                 Some(SkipReason::Maintenance)
             } else if agent.as_ref().is_some_and(|agent| agent.enabled && is_heard(agent.status)) {
@@ -176,7 +175,8 @@ fn places(tx: &mut Tx<'_>, environment: &Environment, planned: Option<&Plan>) ->
             } else {
                 Some(SkipReason::Offline)
             };
-            Ok(PlaceRow { platform: agent.as_ref().and_then(platform), skip, target })
+            let id = agent.as_ref().map(|agent| agent.id);
+            Ok(PlaceRow { agent: id, platform: agent.as_ref().and_then(platform), skip, target })
         })
         .collect()
 }

@@ -4,11 +4,14 @@
 
 mod components;
 mod fake_registry;
+mod hand;
 mod identity;
 mod integrations;
 mod inventory;
+mod jobs;
 mod promotions;
 mod release_state;
 mod releases;
+mod shop;
 mod support;
 mod sync;

@@ -1,25 +1,20 @@
 //! Promotions from the request to the job and to the sealed decision.
 
 use anyhow::Result;
-use plimsoll_app::{Caller, deployment, promotion};
+use plimsoll_app::deployment;
 use plimsoll_core::{
     Digest,
     deployment::{DeploymentJob, JobStatus},
-    environment::Environment,
     evidence_packet::EvidenceType,
-    id::{EnvironmentId, RoleId, TypedId, UserId},
-    identity::{Role, RoleBinding, User},
-    promotion::{ApprovalPolicy, DecisionOutcome, GateVerdict, PendingApproval, Promotion, PromotionStatus, decide},
-    release::{Release, SealedRelease},
+    promotion::{DecisionOutcome, GateVerdict, PendingApproval, PromotionStatus, decide},
 };
 use plimsoll_protocol::operation::OperationId as Op;
-use plimsoll_store::{
-    Scope, deployment as jobs, promotion::PromotionRow, release as releases, resource, rollback::RollbackRow,
-};
+use plimsoll_store::rollback::RollbackRow;
 use serde_json::{Value, json};
 
 use crate::{
     on_both_databases,
+    shop::Shop,
     support::{World, answer, body, code, everything, replace},
 };
 
@@ -32,165 +27,6 @@ on_both_databases!(
     a_looser_policy_does_not_loosen_an_open_promotion,
     a_rollback_puts_back_what_succeeded_before,
 );
-
-const DIGEST: &str = "sha256:1111111111111111111111111111111111111111111111111111111111111111";
-
-/// An environment with a target, and sealed releases of one component.
-struct Shop {
-    world: World,
-    environment: Environment,
-    integration: String,
-    approver_role: RoleId,
-}
-
-impl Shop {
-    async fn open(world: World, environment: Value) -> Result<Self> {
-        let integration = world.registry("http://127.0.0.1:5000").await?.id.to_string();
-        let made = world.app.environment_create(&world.caller(Op::EnvironmentCreate), body(environment)).await?;
-        let environment: Environment = answer(&made)?;
-        let target = json!({"environmentId": environment.id, "name": "web-1", "type": "docker_host"});
-        world.app.target_create(&world.caller(Op::TargetCreate), body(target)).await?;
-        let role: Role = serde_json::from_value(json!({
-            "id": world.app.context.id::<RoleId>(), "name": "approver", "permissions": ["promotion:approve"],
-            "builtIn": false, "revision": 1, "createdAt": world.clock.now(), "updatedAt": world.clock.now()
-        }))?;
-        let approver_role = role.id;
-        world.app.store.write(Scope::Tenant(world.tenant), "test", move |tx| resource::insert(tx, &role)).await?;
-        Ok(Self { world, environment, integration, approver_role })
-    }
-
-    async fn release(&self, version: &str) -> Result<Release> {
-        let (world, now) = (&self.world, self.world.clock.now());
-        let component = world.app.context.id::<plimsoll_core::id::ComponentId>();
-        let part = json!({
-            "componentId": component, "component": "api", "versionId": component.uuid(), "tag": version,
-            "version": version, "digest": DIGEST
-        });
-        let sealed: SealedRelease = serde_json::from_value(json!({
-            "name": "shop", "version": version, "variables": {},
-            "components": [{
-                "componentId": component, "component": "api", "versionId": component.uuid(), "tag": version,
-                "version": version, "digest": DIGEST, "registryIntegrationId": self.integration,
-                "repository": "shop/api", "runtime": {}, "configured": [], "dependsOn": [], "placement": {},
-                "instances": 1,
-                "platforms": [{ "os": "linux", "architecture": "amd64", "manifest": DIGEST, "config": DIGEST, "sizeBytes": 1 }]
-            }]
-        }))?;
-        let maker: UserId = world.app.context.id();
-        let release: Release = serde_json::from_value(json!({
-            "id": world.app.context.id::<plimsoll_core::id::ReleaseId>(), "name": "shop", "version": version,
-            "status": "ready", "components": [part], "digest": sealed.digest()?, "sealedAt": now,
-            "createdBy": maker, "makers": [maker], "revision": 1, "createdAt": now, "updatedAt": now
-        }))?;
-        let kept = release.clone();
-        world
-            .app
-            .store
-            .write(Scope::Tenant(world.tenant), "test", move |tx| {
-                resource::insert(tx, &kept)?;
-                releases::keep_seal(tx, kept.id, sealed.digest()?, &sealed)
-            })
-            .await?;
-        Ok(release)
-    }
-
-    /// Somebody who may sign in and approve here.
-    async fn approver(&self, name: &str) -> Result<Caller> {
-        let (world, now) = (&self.world, self.world.clock.now());
-        let mut caller = world.caller(Op::PromotionApprove);
-        let user: User = serde_json::from_value(json!({
-            "id": caller.principal.user, "name": name, "active": true, "mustChangePassword": false,
-            "revision": 1, "createdAt": now, "updatedAt": now
-        }))?;
-        let binding: RoleBinding = serde_json::from_value(json!({
-            "id": world.app.context.id::<plimsoll_core::id::RoleBindingId>(), "roleId": self.approver_role,
-            "role": "approver", "principal": { "type": "user", "id": user.id.uuid() }, "createdBy": user.id,
-            "createdAt": now, "revision": 1
-        }))?;
-        world
-            .app
-            .store
-            .write(Scope::Tenant(world.tenant), "test", move |tx| {
-                resource::insert(tx, &user)?;
-                resource::insert(tx, &binding)
-            })
-            .await?;
-        caller.principal.name = name.to_owned();
-        Ok(caller)
-    }
-
-    /// The same person, now.
-    fn now(&self, caller: &Caller, operation: Op) -> Caller {
-        Caller { now: self.world.clock.now(), operation, ..caller.clone() }
-    }
-
-    async fn ask(&self, caller: &Caller, release: &Release, more: Value) -> plimsoll_core::Result<Promotion> {
-        let mut json = json!({"releaseId": release.id, "targetEnvironmentId": self.environment.id});
-        json.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
-        let caller = self.now(caller, Op::PromotionCreate);
-        let reply = self.world.app.promotion_create(&caller, body(json)).await?;
-        Ok(answer(&reply).expect("a promotion"))
-    }
-
-    async fn approve(&self, caller: &Caller, of: &Promotion, hash: Digest) -> plimsoll_core::Result<Promotion> {
-        let json = json!({"subjectHash": hash, "comment": "fine"});
-        let caller = self.now(caller, Op::PromotionApprove);
-        let reply = self.world.app.promotion_approve(&caller, of.id, body(json)).await?;
-        Ok(answer(&reply).expect("a promotion"))
-    }
-
-    async fn get(&self, of: &Promotion) -> Result<Promotion> {
-        Ok(self.world.app.promotion_get(&self.world.caller(Op::PromotionGet), of.id).await?)
-    }
-
-    /// Lets the background look at whatever is due a while later.
-    async fn work(&self) -> Result<()> {
-        self.world.clock.forward(6);
-        promotion::decide::step(self.world.app.clone()).await?;
-        Ok(())
-    }
-
-    async fn policy(&self, rules: Value, id: Option<EnvironmentId>) -> Result<ApprovalPolicy> {
-        let caller = self.world.caller(Op::ApprovalPolicyCreate);
-        let ids: Vec<EnvironmentId> = id.into_iter().collect();
-        let json = json!({"name": "prod", "environmentIds": ids, "rules": rules, "reason": "it matters"});
-        answer(&self.world.app.approval_policy_create(&caller, body(json)).await?)
-    }
-
-    async fn set(&self, json: Value) -> Result<()> {
-        let caller = self.world.caller(Op::EnvironmentUpdate);
-        self.world.app.environment_update(&caller, self.environment.id, replace(json)).await?;
-        Ok(())
-    }
-}
-
-impl Shop {
-    /// Deploys a release, with the agent's part done by hand.
-    async fn deploy(&self, version: &str) -> Result<(Release, Promotion)> {
-        let release = self.release(version).await?;
-        let asked = self.ask(&self.world.caller(Op::PromotionCreate), &release, json!({})).await?;
-        self.work().await?;
-        let started = self.get(&asked).await?;
-        let job = started.deployment_job_id.expect("a job");
-        let now = self.world.clock.now();
-        self.world
-            .app
-            .store
-            .write(Scope::Tenant(self.world.tenant), "test", move |tx| {
-                let mut job: DeploymentJob = resource::get(tx, job)?;
-                (job.status, job.finished_at) = (JobStatus::Succeeded, Some(now));
-                resource::update(tx, &mut job)?;
-                let target = job.plan.targets[0].target_id;
-                let kept = jobs::spec::find(tx, job.id, target)?.expect("a spec");
-                jobs::running::put(tx, &kept.spec.expect("something"), job.id, now)?;
-                let mut row: PromotionRow = resource::get(tx, started.id)?;
-                row.promotion.status = PromotionStatus::Deployed;
-                resource::update(tx, &mut row)
-            })
-            .await?;
-        Ok((release, self.get(&asked).await?))
-    }
-}
 
 pub async fn a_rollback_puts_back_what_succeeded_before(world: World) -> Result<()> {
     let shop = Shop::open(world, json!({"name": "dev"})).await?;

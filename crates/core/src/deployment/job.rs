@@ -54,6 +54,9 @@ pub struct DeploymentJob {
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<JobFailure>,
+    /// Who stopped it, and how it shall end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancellation: Option<Cancellation>,
     /// The records of it.
     pub evidence_packet_ids: Vec<EvidencePacketId>,
     /// Raised by every change.
@@ -124,6 +127,40 @@ pub struct JobFailure {
     /// The first task that failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_id: Option<TaskId>,
+}
+
+/// That a job was stopped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Cancellation {
+    /// Who stopped it first.
+    pub by: Actor,
+    /// When.
+    pub at: Timestamp,
+    /// What becomes of targets that have the new release already; the last call tells.
+    pub mode: CancelMode,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// What becomes of finished targets when a job is stopped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CancelMode {
+    /// They keep the new release.
+    #[default]
+    Keep,
+    /// They are put back.
+    Rollback,
+}
+
+impl CancelMode {
+    /// From the flag of a request.
+    #[must_use]
+    pub const fn putting_back(rollback: bool) -> Self {
+        if rollback { Self::Rollback } else { Self::Keep }
+    }
 }
 
 /// Tasks counted by status. Tasks that put something back are counted apart.

@@ -12,7 +12,7 @@ pub mod spec;
 pub mod task;
 pub mod task_state;
 
-pub use job::{DeploymentJob, JobFailure, JobKind, JobStatus, Progress, Rollback};
+pub use job::{CancelMode, Cancellation, DeploymentJob, JobFailure, JobKind, JobStatus, Progress, Rollback};
 pub use job_state::{JobCommand, JobEnd};
 pub use output::{Artifact, LogLine, LogSource};
 pub use plan_view::{LeftOut, LeftOutReason, Plan, PlanComponent, PlanTarget, PlannedChange, SkipReason};

@@ -194,5 +194,5 @@ operations! {
     ApprovalPolicyGet "approval_policy_get", Get "/approval-policies/{id}", PolicyRead, Read, None, Standard, Addition, Built;
     ApprovalPolicyUpdate "approval_policy_update", Put "/approval-policies/{id}", GovernanceChange, Mutation, None, Standard, Addition, Built;
     ApprovalPolicyDelete "approval_policy_delete", Delete "/approval-policies/{id}", GovernanceChange, Mutation, None, Standard, Addition, Built;
-    DeploymentJobCancel "deployment_job_cancel", Post "/deployment-jobs/{id}/cancel", DeploymentControl, Mutation, InTransaction, Standard, Addition, NotYet;
+    DeploymentJobCancel "deployment_job_cancel", Post "/deployment-jobs/{id}/cancel", DeploymentControl, Mutation, InTransaction, Standard, Addition, Built;
 }

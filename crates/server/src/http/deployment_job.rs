@@ -5,7 +5,7 @@ use plimsoll_core::{
     deployment::{DeploymentJob, LogLine, Task},
     id::JobId,
 };
-use plimsoll_protocol::operation::OperationId as Op;
+use plimsoll_protocol::{deployment::CancelJob, operation::OperationId as Op};
 use plimsoll_store::{deployment::TaskRow, resource::Resource as _};
 
 use super::{answer::Answer, call::Call, job_stream, route::Route};
@@ -41,18 +41,24 @@ pub(crate) async fn task_logs(call: Call) -> Result<Answer> {
     Answer::ok(&call.server.app.deployment_job_task_logs(&call.caller, job, task, after, limit).await?)
 }
 
+pub(crate) async fn cancel(mut call: Call) -> Result<Answer> {
+    let (id, body) = (call.id("id")?, call.body_or_default()?);
+    Answer::reply(call.server.app.deployment_job_cancel(&call.caller, id, body).await?)
+}
+
 pub(crate) async fn stream(call: Call) -> Result<Answer> {
     job_stream::open(call).await
 }
 
 /// The operations of this file.
-pub(crate) fn routes() -> Vec<Route> {
-    vec![
+pub(crate) fn routes() -> Result<Vec<Route>> {
+    Ok(vec![
         Route::new(Op::DeploymentJobList, list).pages::<DeploymentJob>(),
         Route::new(Op::DeploymentJobGet, get).answers::<DeploymentJob>(),
         Route::new(Op::DeploymentJobTasks, tasks).pages::<Task>(),
         Route::new(Op::DeploymentJobTask, task).answers::<Task>(),
         Route::new(Op::DeploymentJobTaskLogs, task_logs).lists::<LogLine>(),
+        Route::new(Op::DeploymentJobCancel, cancel).takes::<CancelJob>()?.optional_body().answers::<DeploymentJob>(),
         Route::new(Op::DeploymentJobStream, stream).raw("application/json"),
-    ]
+    ])
 }

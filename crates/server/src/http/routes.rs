@@ -24,7 +24,7 @@ pub(crate) fn all() -> Result<Vec<Route>> {
     routes.extend(approval_policy::routes()?);
     routes.extend(agent::routes()?);
     routes.push(Route::new(Op::AgentTaskStream, agent_stream::open).raw("application/json"));
-    routes.extend(deployment_job::routes());
+    routes.extend(deployment_job::routes()?);
     routes.extend(evidence_packet::routes());
     routes.extend(tenant::routes()?);
     routes.extend(user::routes()?);

@@ -55,7 +55,7 @@ pub fn body(id: Op) -> Option<Value> {
         Op::RollbackCreate => json!({ "environmentId": NOBODY, "reason": "it loses orders" }),
         Op::PromotionApprove => json!({ "subjectHash": format!("sha256:{}", "0".repeat(64)) }),
         Op::PromotionReject => json!({ "comment": "not today" }),
-        Op::PromotionCancel => json!({ "rollback": false }),
+        Op::PromotionCancel | Op::DeploymentJobCancel => json!({ "rollback": false }),
         Op::ApprovalPolicyCreate | Op::ApprovalPolicyUpdate => json!({
             "name": "two-people",
             "rules": [{ "name": "leads", "minApprovals": 2, "approvers": { "roles": ["approver"] } }]

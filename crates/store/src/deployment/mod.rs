@@ -9,7 +9,7 @@ pub mod spec;
 use plimsoll_core::{
     Result, Timestamp,
     deployment::{DeploymentJob, Task},
-    id::{EnvironmentId, JobId, TaskId},
+    id::{EnvironmentId, JobId, TargetId, TaskId},
 };
 
 use crate::{
@@ -157,37 +157,43 @@ pub fn history(tx: &mut Tx<'_>, environment: EnvironmentId, application: &str) -
 }
 
 /// Whether a target has a task in hand.
-pub fn in_hand(tx: &mut Tx<'_>, target: plimsoll_core::id::TargetId) -> Result<Option<TaskRow>> {
+pub fn in_hand(tx: &mut Tx<'_>, target: TargetId) -> Result<Option<TaskRow>> {
     let found: Vec<TaskRow> =
         resource::find_where(tx, "target_id = $2 AND status IN ('assigned', 'running', 'verifying')", params![target])?;
     Ok(found.into_iter().next())
 }
 
-/// Whether another task was made for the target after this one.
-pub fn newer_task(tx: &mut Tx<'_>, target: plimsoll_core::id::TargetId, row: &TaskRow) -> Result<bool> {
+/// Jobs that have something to do on a target and have not begun it.
+pub fn waiting_for(tx: &mut Tx<'_>, target: TargetId) -> Result<Vec<JobId>> {
     let tenant = tx.tenant()?;
-    let found = tx.query_opt(
-        "SELECT id FROM task WHERE tenant_id = $1 AND target_id = $2 AND id <> $3 AND created_at > $4 ORDER BY created_at LIMIT 1",
-        params![tenant, target, row.task.id, row.created_at],
+    let rows = tx.query(
+        "SELECT DISTINCT t.job_id FROM task t JOIN deployment_job j ON j.tenant_id = t.tenant_id AND j.id = t.job_id
+         WHERE t.tenant_id = $1 AND t.target_id = $2 AND t.status = 'pending'
+           AND j.status IN ('queued', 'running', 'paused', 'cancelling') ORDER BY t.job_id LIMIT 100",
+        params![tenant, target],
     )?;
-    Ok(found.is_some())
+    rows.into_iter().map(crate::Row::first).collect()
 }
 
-/// Notes how a cancel ends: with what was changed put back, or left.
-pub fn set_cancel(tx: &mut Tx<'_>, job: JobId, puts_back: bool) -> Result<()> {
+/// For each application the last task that was ever offered on a target, with the application's name.
+pub fn last_tasks(tx: &mut Tx<'_>, target: TargetId) -> Result<Vec<(String, TaskRow)>> {
     let tenant = tx.tenant()?;
-    tx.execute(
-        "UPDATE deployment_job SET cancel_puts_back = $3 WHERE tenant_id = $1 AND id = $2",
-        params![tenant, job, puts_back],
-    )
-    .map(drop)
-}
-
-/// Whether a cancel of the job puts back what was changed.
-pub fn cancel_puts_back(tx: &mut Tx<'_>, job: JobId) -> Result<bool> {
-    let tenant = tx.tenant()?;
-    tx.query_one("SELECT cancel_puts_back FROM deployment_job WHERE tenant_id = $1 AND id = $2", params![tenant, job])?
-        .first()
+    let rows = tx.query(
+        "SELECT j.application, t.body FROM task t
+         JOIN deployment_job j ON j.tenant_id = t.tenant_id AND j.id = t.job_id
+         WHERE t.tenant_id = $1 AND t.target_id = $2 AND t.epoch = (
+           SELECT max(o.epoch) FROM task o
+           JOIN deployment_job p ON p.tenant_id = o.tenant_id AND p.id = o.job_id
+           WHERE o.tenant_id = $1 AND o.target_id = $2 AND o.epoch > 0 AND p.application = j.application)
+         ORDER BY j.application, t.id LIMIT 1000",
+        params![tenant, target],
+    )?;
+    rows.into_iter()
+        .map(|row| {
+            let mut row = row.reader();
+            Ok((row.next()?, row.next_json()?))
+        })
+        .collect()
 }
 
 /// Whether any job is under way in an environment.

@@ -22,12 +22,23 @@ pub struct KeptOrder {
     pub key_id: String,
 }
 
-/// Keeps the order of a task that was just offered.
+/// A task goes to an agent: until when it must be answered, and nothing of an earlier offer.
+pub fn begin(tx: &mut Tx<'_>, task: TaskId, deadline: Timestamp) -> Result<()> {
+    let tenant = tx.tenant()?;
+    tx.execute_guarded(
+        "task",
+        "UPDATE task SET deadline = $3, acked_at = NULL, cancel_requested_at = NULL WHERE tenant_id = $1 AND id = $2",
+        params![tenant, task, deadline],
+    )
+}
+
+/// Keeps the order of a task that was just offered. One that is to be cancelled already keeps its deadline.
 pub fn keep(tx: &mut Tx<'_>, order: &KeptOrder, deadline: Timestamp) -> Result<()> {
     let tenant = tx.tenant()?;
     tx.execute_guarded(
         "task",
-        "UPDATE task SET order_text = $3, order_signature = $4, order_key = $5, deadline = $6, order_epoch = $7, acked_at = NULL, cancel_requested_at = NULL
+        "UPDATE task SET order_text = $3, order_signature = $4, order_key = $5, order_epoch = $7,
+           deadline = CASE WHEN cancel_requested_at IS NULL THEN $6 ELSE deadline END
          WHERE tenant_id = $1 AND id = $2",
         params![tenant, order.task, &order.text, &order.signature, &order.key_id, deadline, order.epoch as i64],
     )

@@ -8,6 +8,7 @@
 mod backward;
 mod forward;
 
+pub use super::job::CancelMode;
 use super::{JobEnd, JobFailure, JobKind, JobStatus, Remains, TaskKind, TaskStatus};
 use crate::{Timestamp, environment::Strategy, id::TaskId};
 
@@ -31,16 +32,6 @@ pub struct JobView {
     pub started_at: Timestamp,
     /// The current instant.
     pub now: Timestamp,
-}
-
-/// What becomes of finished targets when a job is stopped.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum CancelMode {
-    /// They keep the new release.
-    #[default]
-    Keep,
-    /// They are put back.
-    Rollback,
 }
 
 /// How one task stands. Tasks are given in the plan's order.

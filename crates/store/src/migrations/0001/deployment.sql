@@ -3,8 +3,6 @@ CREATE TABLE deployment_job (
   deleted_at {int}, body {text} NOT NULL,
   kind {text} NOT NULL, status {text} NOT NULL, environment_id {text} NOT NULL, application {text} NOT NULL,
   release_id {text} NOT NULL, promotion_id {text}, updated_at {int} NOT NULL, finished_at {int},
-  -- 1 when a cancel shall put back what was changed.
-  cancel_puts_back {int} NOT NULL DEFAULT 0,
   PRIMARY KEY (tenant_id, id)
 ) {strict};
 CREATE INDEX deployment_job_by_time ON deployment_job (tenant_id, created_at, id) WHERE deleted_at IS NULL;
@@ -25,6 +23,7 @@ CREATE TABLE task (
   FOREIGN KEY (tenant_id, job_id) REFERENCES deployment_job (tenant_id, id)
 ) {strict};
 CREATE INDEX task_by_job ON task (tenant_id, job_id, batch, id);
+CREATE INDEX task_by_target ON task (tenant_id, target_id, epoch);
 CREATE INDEX task_by_agent ON task (tenant_id, agent_id, status);
 -- One task in hand on a target at a time.
 CREATE UNIQUE INDEX task_one_in_hand ON task (tenant_id, target_id) WHERE status IN ('assigned', 'running', 'verifying');

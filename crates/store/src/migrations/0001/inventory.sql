@@ -27,11 +27,12 @@ CREATE TABLE target (
   tenant_id {text} NOT NULL, id {text} NOT NULL, revision {int} NOT NULL, created_at {int} NOT NULL,
   deleted_at {int}, body {text} NOT NULL,
   environment_id {text} NOT NULL, name {text} NOT NULL, type {text} NOT NULL, status {text} NOT NULL, agent_id {text},
-  maintenance {int} NOT NULL, updated_at {int} NOT NULL,
+  maintenance {int} NOT NULL, reconciliation_pending {int} NOT NULL, updated_at {int} NOT NULL,
   PRIMARY KEY (tenant_id, id)
 ) {strict};
 CREATE UNIQUE INDEX target_name ON target (tenant_id, environment_id, name) WHERE deleted_at IS NULL;
 CREATE INDEX target_by_time ON target (tenant_id, created_at, id) WHERE deleted_at IS NULL;
+CREATE INDEX target_unsettled ON target (reconciliation_pending, updated_at) WHERE reconciliation_pending = 1;
 CREATE INDEX target_by_agent ON target (tenant_id, agent_id) WHERE deleted_at IS NULL;
 
 CREATE TABLE agent (

@@ -1,0 +1,117 @@
+//! What the rollout wants done, written as rows.
+
+use plimsoll_core::{
+    Result, Timestamp,
+    deployment::{DeploymentJob, Remains, TaskCommand, TaskError, rollout::Effect},
+    id::TaskId,
+    inventory::Target,
+};
+use plimsoll_store::{
+    Tx,
+    deployment::{self as rows, TaskRow, fence, order},
+    resource,
+};
+
+use super::{create::undoing, lost, note_task};
+use crate::{Notes, agent::Agents};
+
+/// Applies one effect where the task's state still allows it; answers whether something changed.
+pub(super) fn apply(
+    tx: &mut Tx<'_>,
+    notes: &mut Notes,
+    agents: &mut Agents,
+    job: &DeploymentJob,
+    offered_until: Timestamp,
+    effect: &Effect,
+) -> Result<bool> {
+    match effect {
+        Effect::Offer(id) => change(tx, notes, *id, TaskCommand::Offer, |tx, notes, row| {
+            let target: Target = resource::get(tx, row.task.target_id)?;
+            row.task.agent_id = agents.of(tx, &target)?.map(|agent| agent.id);
+            row.task.epoch = fence::raise(tx, row.task.target_id)?;
+            row.task.attempt += 1;
+            row.task.started_at.get_or_insert(notes.now());
+            // From here on it ends, even if the order is never signed.
+            order::begin(tx, row.task.id, offered_until)
+        }),
+        Effect::Skip { task_id, cause } => change(tx, notes, *task_id, TaskCommand::Skip, |_, notes, row| {
+            row.task.finished_at = Some(notes.now());
+            row.task.error = Some(plain_error(cause.code(), "the target was left out", ""));
+            Ok(())
+        }),
+        Effect::FailOffline(id) => change(tx, notes, *id, TaskCommand::Fail, |_, notes, row| {
+            row.task.finished_at = Some(notes.now());
+            let hint = "start its agent, or let the strategy skip or wait for offline targets";
+            row.task.error = Some(plain_error("TARGET_OFFLINE", "the target's agent is not connected", hint));
+            Ok(())
+        }),
+        Effect::Lose(id) => {
+            let mut row: TaskRow = resource::get(tx, *id)?;
+            if row.task.status.after(TaskCommand::Lose).is_err() {
+                return Ok(false);
+            }
+            lost::unknown(tx, notes, &mut row, lost::Told::Nothing)?;
+            Ok(true)
+        }
+        Effect::CancelPending(id) => change(tx, notes, *id, TaskCommand::Cancel, |_, notes, row| {
+            row.task.finished_at = Some(notes.now());
+            Ok(())
+        }),
+        Effect::MarkPutBack(id) => change(tx, notes, *id, TaskCommand::PutBack, |_, _, row| {
+            row.task.remains = Some(Remains::Restored);
+            Ok(())
+        }),
+        Effect::Stop(id) => {
+            order::request_cancel(tx, *id, notes.now())?;
+            tx.wake_after_commit();
+            Ok(true)
+        }
+        Effect::PutBack { undoes, batch } => {
+            let done = rows::tasks_of(tx, job.id)?;
+            if done.iter().any(|row| row.task.undoes == Some(*undoes)) {
+                return Ok(false);
+            }
+            let Some(undone) = done.into_iter().find(|row| row.task.id == *undoes) else { return Ok(false) };
+            let mut row = undoing(notes.id(), &undone.task, notes.now());
+            row.task.batch = *batch;
+            resource::insert(tx, &row)?;
+            note_task(notes, &row.task)?;
+            Ok(true)
+        }
+        // Handled by the caller.
+        Effect::Finish { .. } | Effect::WakeAt(_) => Ok(false),
+    }
+}
+
+fn change(
+    tx: &mut Tx<'_>,
+    notes: &mut Notes,
+    id: TaskId,
+    command: TaskCommand,
+    with: impl FnOnce(&mut Tx<'_>, &Notes, &mut TaskRow) -> Result<()>,
+) -> Result<bool> {
+    let mut row: TaskRow = resource::get(tx, id)?;
+    let Ok(next) = row.task.status.after(command) else { return Ok(false) };
+    if command == TaskCommand::Offer && rows::in_hand(tx, row.task.target_id)?.is_some() {
+        // Another job has the target in hand; its end wakes this one.
+        return Ok(false);
+    }
+    row.task.status = next;
+    with(tx, notes, &mut row)?;
+    resource::update(tx, &mut row)?;
+    note_task(notes, &row.task)?;
+    Ok(true)
+}
+
+/// An error that the server itself gives a task.
+pub(super) fn plain_error(code: &str, message: &str, hint: &str) -> TaskError {
+    TaskError {
+        code: code.to_owned(),
+        message: message.to_owned(),
+        hint: (!hint.is_empty()).then(|| hint.to_owned()),
+        component: None,
+        log_tail: Vec::new(),
+        exit_code: None,
+        oom_killed: false,
+    }
+}
