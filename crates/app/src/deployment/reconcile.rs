@@ -129,6 +129,9 @@ mod tests {
 
     const ID: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 
+    /// Components with their contents.
+    type Running<'a> = &'a [(&'a str, &'a str)];
+
     fn spec(components: &[(&str, &str)]) -> DeploymentSpec {
         let components: Vec<_> = components
             .iter()
@@ -164,7 +167,7 @@ mod tests {
             previous: Some(spec(&[("api", "a1"), ("old", "o1")])),
             digest: Digest::of(b""),
         };
-        let cases: &[(&[(&str, &str)], Option<Set>)] = &[
+        let cases: &[(Running<'_>, Option<Set>)] = &[
             (&[("api", "a2"), ("web", "w2")], Some(Set::New)),
             (&[("api", "a1"), ("old", "o1")], Some(Set::Old)),
             (&[("api", "a2")], None),
