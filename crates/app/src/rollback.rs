@@ -154,7 +154,11 @@ fn start(
     for id in ids {
         let Some(target) = resource::find::<Target>(tx, id)? else { continue };
         let kept = spec::find(tx, to.specs_of, id)?.and_then(|kept| kept.spec);
-        let planned = PlannedSpec { spec: kept, previous: runs.get(&id).cloned(), agent: agents.of(tx, &target)?.map(|one| one.id) };
+        let planned = PlannedSpec {
+            spec: kept,
+            previous: runs.get(&id).cloned(),
+            agent: agents.of(tx, &target)?.map(|one| one.id),
+        };
         specs.insert(id, planned);
         targets.push(target);
     }

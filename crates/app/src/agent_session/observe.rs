@@ -32,8 +32,7 @@ impl App {
     ) -> Result<Option<TargetObservation>> {
         let scope = Scope::Tenant(tenant);
         let wanted = target.clone();
-        let acts =
-            self.store.read(scope, "observe_agent", move |tx| Agents::default().of(tx, &wanted)).await?;
+        let acts = self.store.read(scope, "observe_agent", move |tx| Agents::default().of(tx, &wanted)).await?;
         let Some(agent) = acts.map(|agent| agent.id) else { return Ok(None) };
         let word = serde_json::to_value(kind)
             .ok()

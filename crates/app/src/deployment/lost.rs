@@ -30,8 +30,7 @@ pub async fn sweep(app: Arc<App>) -> Result<Step> {
     for (tenant, task) in overdue {
         app.act(&system(tenant), "task_lost", move |tx, notes| lose(tx, notes, task, now)).await?;
     }
-    let unsettled =
-        app.store.read(Scope::System(SystemReason::Sweep), "targets_unsettled", targets::unsettled).await?;
+    let unsettled = app.store.read(Scope::System(SystemReason::Sweep), "targets_unsettled", targets::unsettled).await?;
     for (tenant, target) in unsettled {
         let question = app.context.uuid();
         app.act(&system(tenant), "target_look", move |tx, _| look(tx, target, question, now)).await?;

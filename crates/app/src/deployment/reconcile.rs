@@ -41,8 +41,11 @@ pub(crate) fn settle(
             continue;
         }
         let Some(kept) = spec::find(tx, row.task.job_id, target.id)? else { continue };
-        let found: Vec<&RunningComponent> =
-            seen.running.iter().filter(|one| one.application == application && one.state == RunState::Running).collect();
+        let found: Vec<&RunningComponent> = seen
+            .running
+            .iter()
+            .filter(|one| one.application == application && one.state == RunState::Running)
+            .collect();
         match whole(&kept, &found) {
             None => settled = Settled::NotYet,
             Some(set) => note_set(tx, notes, target, row, &kept, set, &found)?,

@@ -32,7 +32,9 @@ async fn cancel(shop: &Shop, job: JobId, json: Value) -> plimsoll_core::Result<p
     shop.world.app.deployment_job_cancel(&caller, job, body(json)).await
 }
 
-pub async fn a_cancel_without_a_link_ends_unknown_and_the_target_is_settled_when_it_is_back(world: World) -> Result<()> {
+pub async fn a_cancel_without_a_link_ends_unknown_and_the_target_is_settled_when_it_is_back(
+    world: World,
+) -> Result<()> {
     let shop = Shop::open(world, json!({"name": "dev"})).await?;
     let (hand, target) = shop.staffed().await?;
     assert_eq!(shop.bring(&hand, "1.0.0").await?.status, JobStatus::Succeeded);
@@ -70,7 +72,8 @@ pub async fn a_cancel_without_a_link_ends_unknown_and_the_target_is_settled_when
     shop.sweep().await?;
     let asked = hand.pending(&shop.world).await?;
     let [ServerFrame::Observe(question)] = asked.as_slice() else { anyhow::bail!("{asked:?}") };
-    let report = json!({"requestId": question.request_id, "seen": seen(&shop.world, target, &[("api", digest_of("2.0.0"))])});
+    let report =
+        json!({"requestId": question.request_id, "seen": seen(&shop.world, target, &[("api", digest_of("2.0.0"))])});
     hand.say(&shop.world, "observe.report", report).await?;
     let settled = shop.targets().await?.remove(0);
     assert!(!settled.reconciliation_pending);
@@ -147,7 +150,8 @@ pub async fn a_cancel_puts_back_what_was_done_when_asked_to(world: World) -> Res
     shop.advance().await?;
     let ended = shop.job(job.id).await?;
     assert_eq!(ended.status, JobStatus::RolledBack);
-    let by_target = |tasks: Vec<plimsoll_core::deployment::Task>| tasks.into_iter().map(|one| one.status).collect::<Vec<_>>();
+    let by_target =
+        |tasks: Vec<plimsoll_core::deployment::Task>| tasks.into_iter().map(|one| one.status).collect::<Vec<_>>();
     let statuses = by_target(shop.tasks(job.id).await?);
     assert!(statuses.contains(&TaskStatus::RolledBack) && statuses.contains(&TaskStatus::Cancelled), "{statuses:?}");
     let promotion = ended.promotion_id.context("a promotion")?;
