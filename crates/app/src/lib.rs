@@ -36,7 +36,7 @@ use std::sync::{Arc, OnceLock};
 
 use identity::Authority;
 use plimsoll_authority::seal::RootKey;
-use plimsoll_core::context::Context;
+use plimsoll_core::{Timestamp, context::Context};
 use plimsoll_store::Store;
 use registry::{OciGateway, RegistryGateway};
 use sealing::Sealing;
@@ -60,6 +60,8 @@ pub struct App {
     pub settings: Settings,
     /// What agents told last.
     pub heartbeats: agent::Heartbeats,
+    /// When this process began to serve.
+    pub started_at: Timestamp,
     /// Names this process among replicas.
     pub replica: String,
     /// What talks to registries.
@@ -74,6 +76,7 @@ impl App {
     pub fn new(store: Store, context: Context, root: RootKey, settings: Settings) -> Self {
         let registries = Arc::new(OciGateway::new(settings.outbound.clone(), context.clone()));
         Self {
+            started_at: context.now(),
             replica: context.uuid().to_string(),
             sealing: Sealing::new(root),
             signing: signing::Signing::default(),

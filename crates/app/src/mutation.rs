@@ -89,6 +89,9 @@ impl App {
                 tx.within(tenant, |tx| attempt(tx, &owned, seed, reserved.as_ref(), sealer.as_deref(), &decide))
             })
             .await;
+        if result.is_ok() {
+            crate::failpoint::committed(caller.operation.as_str());
+        }
         match result {
             Ok(reply) if reply.replayed && sealed => self.open_answer(caller, reply).await,
             Ok(reply) => Ok(reply),

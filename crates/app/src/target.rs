@@ -90,6 +90,7 @@ impl App {
                 ..fresh(id, &replace.body, notes)
             };
             resource::update(tx, &mut next)?;
+            crate::deployment::wake_waiting(tx, id, notes.now())?;
             notes.event("target", id, Some(parent(&next)), "target.updated", resource::as_json(&next)?);
             let shown = rows::with_running(tx, next)?;
             Change::done("target", id, &resource::as_json(&current)?, shown)

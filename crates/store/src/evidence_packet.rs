@@ -76,8 +76,8 @@ impl Resource for PacketRow {
 }
 
 /// Seals a packet: its row and the statement's exact canonical bytes. A second packet for the same
-/// decision or job is refused by a unique index and changes nothing; answers whether it is the first.
-pub fn seal(tx: &mut Tx<'_>, packet: &EvidencePacket, statement: &[u8]) -> Result<bool> {
+/// decision or job is a defect, and undoes the transaction that would seal it.
+pub fn seal(tx: &mut Tx<'_>, packet: &EvidencePacket, statement: &[u8]) -> Result<()> {
     let tenant = tx.tenant()?;
     let row = PacketRow { packet: packet.clone(), revision: 1 };
     let body = serde_json::to_string(&row)
@@ -100,8 +100,11 @@ pub fn seal(tx: &mut Tx<'_>, packet: &EvidencePacket, statement: &[u8]) -> Resul
             Digest::of(statement)
         ],
     )?;
+    if new != 1 {
+        return Err(Error::internal_defect(format!("there is a {} packet of this already", packet.kind)));
+    }
     tx.wake_after_commit();
-    Ok(new == 1)
+    Ok(())
 }
 
 /// Sealed packets that wait for their envelope, of any tenant; in a system transaction.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::{
     sync::mpsc,
-    time::{MissedTickBehavior, interval},
+    time::{Instant, sleep_until},
 };
 
 use plimsoll_core::{Result, id::TaskId, inventory::AgentResources};
@@ -27,12 +27,12 @@ pub async fn beat(
     work: mpsc::Sender<Event>,
 ) -> Result<()> {
     let url = join(&identity.server, &format!("/api/v1/agents/{}/heartbeat", identity.agent_id))?;
-    let mut beats = interval(Duration::from_secs(u64::from(HEARTBEAT_SECONDS)));
-    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut every = Duration::from_secs(u64::from(HEARTBEAT_SECONDS));
     loop {
-        beats.tick().await;
+        let begun = Instant::now();
         match once(&shared, &api, &url, &tokens).await {
             Ok(answer) => {
+                every = Duration::from_secs(u64::from(answer.heartbeat_seconds.max(1)));
                 if let Some(version) = &answer.upgrade_to {
                     tracing::info!(version, "the server asks for this agent to be upgraded");
                 }
@@ -47,6 +47,7 @@ pub async fn beat(
                 }
             }
         }
+        sleep_until(begun + every).await;
     }
 }
 

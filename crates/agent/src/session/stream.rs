@@ -41,6 +41,7 @@ pub struct Connection {
     nonce: u64,
     asked: VecDeque<(u64, Instant)>,
     lease_length: Duration,
+    renew_at: Instant,
 }
 
 impl Connection {
@@ -50,7 +51,7 @@ impl Connection {
         let lease_length = Duration::from_secs(u64::from(LEASE_SECONDS));
         // Nonces rise over connections too.
         let nonce = u64::try_from(shared.context.now().as_micros()).unwrap_or_default();
-        Self { stream, shared, work, nonce, asked: VecDeque::new(), lease_length }
+        Self { stream, shared, work, nonce, asked: VecDeque::new(), lease_length, renew_at: Instant::now() }
     }
 
     /// Serves until the connection ends; the error says why.
@@ -64,7 +65,6 @@ impl Connection {
     async fn run(&mut self, tokens: &Tokens, token: &mut Token) -> Result<(), Refused> {
         self.renew_lease().await?;
         self.tell(Event::Connected).await?;
-        let mut renew_at = self.next_renewal();
         let mut heard = Instant::now();
         loop {
             tokio::select! {
@@ -79,10 +79,7 @@ impl Connection {
                         None => return Ok(()),
                     }
                 }
-                () = sleep_until(renew_at) => {
-                    self.renew_lease().await?;
-                    renew_at = self.next_renewal();
-                }
+                () = sleep_until(self.renew_at) => self.renew_lease().await?,
                 () = sleep_until(token.expires - FRESH) => {
                     *token = tokens.get(FRESH + FRESH).await?;
                     let text = token.text.expose_secret().to_owned();
@@ -138,6 +135,7 @@ impl Connection {
         if self.asked.len() > MAX_ASKED {
             self.asked.pop_front();
         }
+        self.renew_at = self.next_renewal();
         let tasks = self.shared.held.borrow().clone();
         self.send(AgentFrame::LeaseRenew(LeaseRenew { nonce: self.nonce, tasks })).await
     }
@@ -147,6 +145,8 @@ impl Connection {
         if let Some(at) = asked {
             self.lease_length = Duration::from_secs(u64::from(renewed.lease_seconds.max(1)));
             self.shared.lease.granted(at, self.lease_length);
+            // Leases may be shorter than they were when the next renewal was planned.
+            self.renew_at = self.renew_at.min(self.next_renewal());
         }
         if renewed.revoked.is_empty() { Ok(()) } else { self.tell(Event::Revoked(renewed.revoked)).await }
     }

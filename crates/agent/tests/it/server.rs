@@ -236,8 +236,14 @@ async fn heartbeat(State(server): State<Server>, Path(id): Path<AgentId>) -> Res
     assert_eq!(id, server.agent());
     server.book().heartbeats += 1;
     let server_time = Context::system().now();
-    data(&HeartbeatAnswer { server_time, cancel_tasks: Vec::new(), rotate_key: false, upgrade_to: None })
-        .into_response()
+    data(&HeartbeatAnswer {
+        server_time,
+        heartbeat_seconds: 10,
+        cancel_tasks: Vec::new(),
+        rotate_key: false,
+        upgrade_to: None,
+    })
+    .into_response()
 }
 
 async fn stream(State(server): State<Server>, headers: HeaderMap, upgrade: WebSocketUpgrade) -> Response {

@@ -30,8 +30,9 @@ use crate::{App, Caller, Notes, deployment};
 
 /// An agent that is silent for so long is no longer kept in memory.
 const FORGOTTEN_SECONDS: i64 = 600;
-/// How often beats are written. With a step every 5 s that is at most 15 s after they came.
-const WRITTEN_EVERY_SECONDS: i64 = 10;
+/// How often beats are written at the most seldom; more often where agents beat faster, so that a beat is
+/// written well before its agent could count as silent. With a step every 5 s that is at most 15 s after it came.
+const WRITTEN_EVERY_SECONDS: u32 = 10;
 
 #[derive(Clone, Debug)]
 struct Heard {
@@ -69,9 +70,9 @@ impl Heartbeats {
     }
 
     /// What was heard since it was last taken, by tenant; nothing when that was just before.
-    fn take(&self, now: Timestamp) -> BTreeMap<TenantId, Vec<(AgentId, Heard)>> {
+    fn take(&self, now: Timestamp, every_seconds: u32) -> BTreeMap<TenantId, Vec<(AgentId, Heard)>> {
         let mut kept = self.lock();
-        if kept.taken_at.is_some_and(|at| (0..WRITTEN_EVERY_SECONDS).contains(&now.seconds_since(at))) {
+        if kept.taken_at.is_some_and(|at| (0..i64::from(every_seconds)).contains(&now.seconds_since(at))) {
             return BTreeMap::new();
         }
         kept.taken_at = Some(now);
@@ -116,6 +117,7 @@ impl App {
             .await?;
         Ok(HeartbeatAnswer {
             server_time: self.context.now(),
+            heartbeat_seconds: self.settings.heartbeat_seconds,
             cancel_tasks: cancels.into_iter().map(|(task, _)| task).collect(),
             rotate_key: false,
             upgrade_to: None,
@@ -130,7 +132,8 @@ impl App {
 
     /// Writes all that was heard since the last time.
     async fn flush_heartbeats(&self) -> Result<()> {
-        for (tenant, beats) in self.heartbeats.take(self.context.now()) {
+        let every_seconds = WRITTEN_EVERY_SECONDS.min(self.settings.heartbeat_seconds);
+        for (tenant, beats) in self.heartbeats.take(self.context.now(), every_seconds) {
             let agents: Vec<AgentId> = beats.iter().map(|(agent, _)| *agent).collect();
             if let Err(error) = self.write_beats(&system(tenant), beats).await {
                 // What could not be written is written with the next beat.
@@ -163,9 +166,13 @@ impl App {
         .await
     }
 
-    /// Marks agents that are silent for too long.
+    /// Marks agents that are silent for too long. A server that was away itself first gives them the time to
+    /// be heard.
     async fn mark_silent_agents(&self) -> Result<()> {
         let (now, beat) = (self.context.now(), self.settings.heartbeat_seconds);
+        if now.seconds_since(self.started_at) < DEGRADED_BEATS * i64::from(beat) {
+            return Ok(());
+        }
         let scope = plimsoll_store::Scope::System(plimsoll_store::SystemReason::Sweep);
         let silent = self
             .store

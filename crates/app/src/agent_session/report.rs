@@ -24,6 +24,7 @@ const LINES: usize = 10_000;
 impl App {
     /// The agent has the task on its disk, or refuses it.
     pub(super) async fn task_acked(&self, agent: &AgentCaller, ack: TaskAck) -> Result<Vec<ServerFrame>> {
+        crate::failpoint::hit("server::ack_received");
         let id = agent.id;
         self.act(&agent.principal, "task_ack", move |tx, notes| {
             let Some(mut row) = held(resource::find(tx, ack.task_id)?, id, ack.epoch) else { return Ok(()) };
@@ -49,6 +50,7 @@ impl App {
             deployment::wake_job(tx, row.task.job_id, notes.now())
         })
         .await?;
+        crate::failpoint::hit("server::ack_recorded");
         Ok(Vec::new())
     }
 
@@ -58,6 +60,7 @@ impl App {
         agent: &AgentCaller,
         progress: TaskProgress,
     ) -> Result<Vec<ServerFrame>> {
+        crate::failpoint::hit("server::step_reported");
         let id = agent.id;
         self.act(&agent.principal, "task_progress", move |tx, notes| {
             let Some(mut row) = held(resource::find(tx, progress.task_id)?, id, progress.epoch) else {

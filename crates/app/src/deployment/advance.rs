@@ -19,7 +19,7 @@ use super::{JOB_WORK, effects::apply, note_job, reach::view_of};
 use crate::{App, Notes, agent::Agents, agent_session::LEASE_MARGIN_SECONDS, tasks::Progress as Step};
 
 /// Seconds for which a replica holds a job while it looks at it.
-const CLAIM_SECONDS: i64 = 30;
+const CLAIM_SECONDS: i64 = 10;
 /// Jobs claimed at once.
 const CLAIMED: u32 = 16;
 

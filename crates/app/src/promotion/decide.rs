@@ -39,7 +39,7 @@ use crate::{
 };
 
 /// Seconds for which a replica holds a promotion while it looks at it.
-const CLAIM_SECONDS: i64 = 30;
+const CLAIM_SECONDS: i64 = 10;
 /// Promotions claimed at once.
 const CLAIMED: u32 = 16;
 /// An open promotion is looked at this often: whatever its gates look at may have changed.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 
 mod estate;
+mod kills;
 mod offline;
 mod served;
 mod signed_in;

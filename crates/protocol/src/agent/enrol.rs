@@ -137,6 +137,8 @@ pub enum AgentHealth {
 pub struct HeartbeatAnswer {
     /// The server's clock.
     pub server_time: Timestamp,
+    /// Seconds until the next heartbeat is expected.
+    pub heartbeat_seconds: u32,
     /// Tasks to cancel, for an agent whose stream is down.
     #[serde(default)]
     pub cancel_tasks: Vec<TaskId>,

@@ -32,11 +32,11 @@ impl Estate {
         let known = admin.get("/roles?pageSize=100").await;
         for role in roles {
             let role = known.as_array().unwrap().iter().find(|one| one["name"] == *role).expect(role);
-            let principal = json!({ "type": "user", "id": made["user"]["id"] });
+            let principal = json!({ "type": "user", "id": made["id"] });
             let body = json!({ "roleId": role["id"], "principal": principal, "reason": "to do their work" });
             admin.post("/role-bindings", &body).await;
         }
-        Person { id: made["user"]["id"].as_str().unwrap().to_owned(), ..self.sign_in(name).await }
+        Person { id: made["id"].as_str().unwrap().to_owned(), ..self.sign_in(name).await }
     }
 
     async fn sign_in(&self, name: &str) -> Person {
@@ -91,6 +91,14 @@ impl Person {
         let status = answer.status().as_u16();
         let text = answer.text().await.map_err(|cause| format!("{path}: {cause:?}"))?;
         Ok((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
+    }
+
+    /// A POST under an Idempotency-Key, to be repeated as it is when its answer was lost.
+    pub async fn post_once(&self, path: &str, body: &Value, key: &str) -> Result<(u16, Value), String> {
+        let request = self.http.post(format!("{}/api/v1{path}", self.url)).bearer_auth(&self.token).json(body);
+        let answer = request.header("Idempotency-Key", key).send().await.map_err(|cause| format!("{cause:?}"))?;
+        let status = answer.status().as_u16();
+        Ok((status, answer.json().await.map_err(|cause| format!("{cause:?}"))?))
     }
 
     pub async fn try_get(&self, path: &str) -> Result<Value, String> {

@@ -25,6 +25,8 @@ CREATE TABLE task (
 CREATE INDEX task_by_job ON task (tenant_id, job_id, batch, id);
 CREATE INDEX task_by_target ON task (tenant_id, target_id, epoch);
 CREATE INDEX task_by_agent ON task (tenant_id, agent_id, status);
+-- Who waits for a target.
+CREATE INDEX task_pending ON task (tenant_id, target_id) WHERE status = 'pending';
 -- One task in hand on a target at a time.
 CREATE UNIQUE INDEX task_one_in_hand ON task (tenant_id, target_id) WHERE status IN ('assigned', 'running', 'verifying');
 

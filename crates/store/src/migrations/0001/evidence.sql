@@ -20,7 +20,7 @@ CREATE INDEX evidence_packet_by_job ON evidence_packet (tenant_id, job_id);
 CREATE INDEX evidence_packet_unsigned ON evidence_packet (signed, created_at) WHERE signed = 0;
 -- One packet a decision, one a job.
 CREATE UNIQUE INDEX evidence_packet_one_decision ON evidence_packet (tenant_id, promotion_id) WHERE type = 'promotion_decision';
-CREATE UNIQUE INDEX evidence_packet_one_job ON evidence_packet (tenant_id, job_id) WHERE job_id IS NOT NULL;
+CREATE UNIQUE INDEX evidence_packet_one_job ON evidence_packet (tenant_id, job_id) WHERE type IN ('deployment', 'rollback');
 
 -- Questions to agents about targets: asked by any replica, answered through the one that has the agent.
 CREATE TABLE observation (

@@ -1,0 +1,313 @@
+//! The server and the agent, killed at each named point, on both databases. What is true afterwards is asked
+//! outside the product: of the application's own file on its host, and of what the callers were told.
+
+use std::{collections::BTreeMap, os::unix::process::ExitStatusExt as _, time::Duration};
+
+use plimsoll_testkit::eventually_async;
+use serde_json::{Value, json};
+
+use crate::estate::{Database, Estate, Person, Plan, breath, id, web};
+
+const TARGETS: [&str; 2] = ["t1", "t2"];
+/// SIGABRT: how a fail point ends its process.
+const ABORTED: Option<i32> = Some(6);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Victim {
+    Server,
+    Agent,
+}
+
+/// One application on two targets, and two people who must agree.
+struct Kill {
+    estate: Estate,
+    requester: Person,
+    approver: Person,
+    environment: String,
+    releases: Vec<String>,
+    digests: Vec<String>,
+    victim: Victim,
+    /// Whether the victim died at its point, and runs again without one.
+    died: bool,
+    /// Calls that were answered, by their Idempotency-Key, and the id in the answer.
+    told: BTreeMap<String, (String, String)>,
+}
+
+impl Kill {
+    async fn prepare(database: Database, victim: Victim) -> Self {
+        let mut estate = Estate::new(Plan::on(database)).await;
+        let requester = estate.administrator().await;
+        let approver = estate.person(&requester, "grace", &["approver", "viewer"]).await;
+        let mut digests = Vec::new();
+        for version in ["1.0.0", "1.1.0"] {
+            digests.push(estate.push("api", version, &[]).await.to_string());
+        }
+        let hub = estate.hub(&requester).await;
+        for target in TARGETS {
+            estate.ledger(target);
+        }
+        let ledger = estate.folder().join("ledger-${{ target.name }}");
+        estate.component(&requester, &hub, "api", web(ledger.to_str().unwrap())).await;
+        let rule = json!({ "name": "one", "minApprovals": 1, "approvers": { "roles": ["approver"] } });
+        let policy = requester.post("/approval-policies", &json!({ "name": "one-other", "rules": [rule] })).await;
+        let rules = json!({ "approvalPolicyId": id(&policy), "gates": [{ "type": "approval" }] });
+        let environment = estate.environment(&requester, rules, "prod", None).await;
+        let agent = estate.agent(&requester, "a1", None).await;
+        for target in TARGETS {
+            estate.target(&requester, &environment, target, &agent, json!({})).await;
+        }
+        let mut releases = Vec::new();
+        for version in ["1.0.0", "1.1.0"] {
+            releases.push(estate.release(&requester, "shop", version, &[("api", version)]).await);
+        }
+        let (died, told) = (true, BTreeMap::new());
+        Self { estate, requester, approver, environment, releases, digests, victim, died, told }
+    }
+
+    /// Starts the victim again, to die at `point`.
+    async fn arm(&mut self, point: &str) {
+        match self.victim {
+            Victim::Server => {
+                self.estate.server().kill().unwrap();
+                self.estate.start_server(Some(point)).await;
+            }
+            Victim::Agent => {
+                self.estate.agents[0].running().kill().unwrap();
+                self.estate.start_agent(0, Some(point));
+            }
+        }
+        self.died = false;
+    }
+
+    /// Starts the victim again if it died by itself.
+    async fn revive(&mut self) {
+        let ended = match self.victim {
+            Victim::Server => self.estate.server().ended().unwrap(),
+            Victim::Agent => self.estate.agents[0].running().ended().unwrap(),
+        };
+        let Some(status) = ended else { return };
+        assert_eq!(status.signal(), ABORTED, "{:?} ended by itself", self.victim);
+        assert!(!self.died, "{:?} ended twice", self.victim);
+        self.died = true;
+        match self.victim {
+            Victim::Server => self.estate.start_server(None).await,
+            Victim::Agent => self.estate.start_agent(0, None),
+        }
+    }
+
+    /// Calls until there is an answer, always under the same key. What is answered must stay true.
+    async fn insist(&mut self, person: &Person, path: &str, body: &Value, key: &str) -> Value {
+        for _ in 0..100 {
+            match person.post_once(path, body, key).await {
+                Ok((200..=299, body)) => {
+                    let answer = body["data"].clone();
+                    self.told.insert(key.to_owned(), (path.to_owned(), id(&answer)));
+                    return answer;
+                }
+                Ok((409, body)) if body["error"]["code"] == "IDEMPOTENCY_IN_PROGRESS" => breath().await,
+                Ok(refused) => panic!("{path}: {refused:?}"),
+                Err(_) => {
+                    breath().await;
+                    self.revive().await;
+                }
+            }
+        }
+        panic!("{path} was never answered");
+    }
+
+    /// Brings a release in; answers the job when it ended.
+    async fn promote(&mut self, release: usize, key: &str) -> Value {
+        let (requester, approver) = (self.requester.clone(), self.approver.clone());
+        let body = json!({ "releaseId": self.releases[release], "targetEnvironmentId": self.environment });
+        let asked = self.insist(&requester, "/promotions", &body, key).await;
+        let path = format!("/promotions/{}", id(&asked));
+        let waiting = self.wait(&path, |seen| seen["status"] == "awaiting_approval").await;
+        let yes = json!({ "subjectHash": waiting["subjectHash"] });
+        self.insist(&approver, &format!("{path}/approve"), &yes, &format!("{key}-yes")).await;
+        let started = self.wait(&path, |seen| seen["deploymentJobId"].is_string()).await;
+        let job = format!("/deployment-jobs/{}", started["deploymentJobId"].as_str().unwrap());
+        let ended = self.ended(&job).await;
+        let promotion = self.wait(&path, |seen| seen["status"] != "deploying").await;
+        assert_eq!(promotion["status"], "deployed", "{}", self.tasks(&job).await);
+        ended
+    }
+
+    /// The job when it is terminal.
+    async fn ended(&mut self, job: &str) -> Value {
+        let running = ["queued", "running", "cancelling"];
+        self.wait(job, move |seen| !running.iter().any(|one| seen["status"] == *one)).await
+    }
+
+    async fn wait(&mut self, path: &str, done: impl Fn(&Value) -> bool) -> Value {
+        let requester = self.requester.clone();
+        let seen = eventually_async(&format!("{path} is done"), Duration::from_mins(1), async || {
+            breath().await;
+            self.revive().await;
+            let seen = requester.try_get(path).await?;
+            if done(&seen) { Ok(seen) } else { Err(seen["status"].to_string()) }
+        })
+        .await;
+        match seen {
+            Ok(seen) => seen,
+            Err(error) => panic!("{error}; tasks: {}", self.tasks(path).await),
+        }
+    }
+
+    /// What became of each task, with the agent's log.
+    async fn tasks(&self, job: &str) -> String {
+        let tasks = self.requester.try_get(&format!("{job}/tasks?pageSize=100")).await.unwrap_or_default();
+        let logs = self.requester.try_get(&format!("{job}/logs?pageSize=100")).await.unwrap_or_default();
+        let line =
+            |task: &Value| format!("\n{} {} {} {}", task["kind"], task["targetName"], task["status"], task["error"]);
+        let said: Vec<String> = logs.as_array().into_iter().flatten().map(|one| format!("\n{}", one["text"])).collect();
+        tasks.as_array().into_iter().flatten().map(line).chain(said).collect()
+    }
+
+    /// What must be true when it is over: `runs` is the index of the release that runs, `starts` the releases
+    /// that were started on each target, in their order.
+    async fn check(&mut self, job: &Value, runs: usize, starts: &[usize]) {
+        // The fail point lies on the way of every job, so by now it was passed.
+        let died = eventually_async("the victim died at its point", Duration::from_secs(20), async || {
+            self.revive().await;
+            self.died
+        });
+        died.await.unwrap();
+        let path = format!("/deployment-jobs/{}", id(job));
+        assert_eq!(job["status"], "succeeded", "{}", self.tasks(&path).await);
+        let job = self.wait(&format!("/deployment-jobs/{}", id(job)), |_| true).await;
+        let wanted: Vec<&String> = starts.iter().map(|one| &self.digests[*one]).collect();
+        for target in TARGETS {
+            let seen = self.estate.starts(target);
+            assert_eq!(seen.iter().map(|(digest, _)| digest).collect::<Vec<_>>(), wanted, "starts on {target}");
+            let alive: Vec<u32> = seen
+                .iter()
+                .map(|(_, pid)| *pid)
+                .filter(|pid| std::path::Path::new(&format!("/proc/{pid}")).exists())
+                .collect();
+            assert_eq!(alive, [seen.last().unwrap().1], "one instance runs on {target}, the last that was started");
+        }
+        let version = ["1.0.0", "1.1.0"][runs];
+        let tasks = self.requester.get(&format!("/deployment-jobs/{}/tasks?pageSize=100", id(&job))).await;
+        for task in tasks.as_array().unwrap() {
+            assert_eq!((&task["status"], &task["attempt"]), (&json!("succeeded"), &json!(1)), "{task}");
+            let address = task["components"][0]["endpoints"][0]["address"].as_str().unwrap();
+            let answer = self.estate.http.get(format!("http://{address}/version")).send().await.unwrap();
+            assert_eq!(answer.text().await.unwrap().trim(), version, "{task}");
+        }
+        assert_eq!(tasks.as_array().unwrap().len(), TARGETS.len(), "{tasks}");
+        self.check_packets(&job).await;
+        for (key, (path, told)) in self.told.clone() {
+            let about = path.trim_start_matches('/').split('/').next().unwrap().to_owned();
+            let place = if path == "/rollbacks" { "deployment-jobs" } else { &about };
+            let there = self.requester.get(&format!("/{place}/{told}")).await;
+            assert_eq!(id(&there), told, "{key}: what was answered is still there");
+        }
+        let promotions = self.requester.get("/promotions?pageSize=100").await;
+        let asked = self.told.values().filter(|(path, _)| path == "/promotions").count();
+        assert_eq!(promotions.as_array().unwrap().len(), asked, "a repeated call makes nothing twice: {promotions}");
+    }
+
+    async fn check_packets(&self, job: &Value) {
+        let all = self.requester.get("/evidence-packets?pageSize=100").await;
+        let of_job: Vec<&Value> = all
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|one| one["deploymentJobId"] == job["id"] && one["type"] != "promotion_decision")
+            .collect();
+        let known: Vec<_> = all.as_array().unwrap().iter().map(|one| (&one["type"], &one["deploymentJobId"])).collect();
+        assert_eq!(of_job.len(), 1, "one packet of the job {}: {known:?}", job["id"]);
+        assert_eq!(job["evidencePacketIds"], json!([of_job[0]["id"]]), "{job}");
+    }
+}
+
+async fn server_dies_at(point: &str, database: Database) {
+    let mut kill = Kill::prepare(database, Victim::Server).await;
+    kill.promote(0, "first").await;
+    kill.arm(point).await;
+    let job = kill.promote(1, "second").await;
+    kill.check(&job, 1, &[0, 1]).await;
+}
+
+async fn server_dies_in_a_rollback_at(point: &str, database: Database) {
+    let mut kill = Kill::prepare(database, Victim::Server).await;
+    kill.promote(0, "first").await;
+    kill.promote(1, "second").await;
+    kill.arm(point).await;
+    let requester = kill.requester.clone();
+    let body = json!({ "environmentId": kill.environment, "reason": "it loses orders" });
+    let asked = kill.insist(&requester, "/rollbacks", &body, "back").await;
+    let job = kill.ended(&format!("/deployment-jobs/{}", id(&asked))).await;
+    kill.check(&job, 0, &[0, 1, 0]).await;
+}
+
+async fn agent_dies_at(point: &str, database: Database) {
+    let mut kill = Kill::prepare(database, Victim::Agent).await;
+    kill.promote(0, "first").await;
+    kill.arm(point).await;
+    let job = kill.promote(1, "second").await;
+    kill.check(&job, 1, &[0, 1]).await;
+}
+
+macro_rules! kills {
+    ($scenario:ident: $($name:ident = $point:literal),* $(,)?) => {
+        mod $scenario {
+            $(mod $name {
+                use crate::estate::Database;
+
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn on_sqlite() {
+                    super::super::$scenario($point, Database::Sqlite).await;
+                }
+
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn on_postgres() {
+                    super::super::$scenario($point, Database::Postgres).await;
+                }
+            })*
+        }
+    };
+}
+
+kills! { server_dies_at:
+    promotion_committed = "server::committed::promotion_create",
+    approval_committed = "server::committed::promotion_approve",
+    job_advanced = "server::job_advanced",
+    job_advanced_again = "server::job_advanced@3",
+    offer_signed = "server::offer_signed",
+    offer_written = "server::offer_written",
+    offer_sent = "server::offer_sent",
+    second_offer_sent = "server::offer_sent@2",
+    ack_received = "server::ack_received",
+    ack_recorded = "server::ack_recorded",
+    first_step_reported = "server::step_reported",
+    third_step_reported = "server::step_reported@3",
+    fifth_step_reported = "server::step_reported@5",
+    eighth_step_reported = "server::step_reported@8",
+    result_received = "server::result_received",
+    result_recorded = "server::result_recorded",
+    last_result_recorded = "server::result_recorded@2",
+    evidence_sealed = "server::evidence_sealed",
+}
+
+kills! { server_dies_in_a_rollback_at:
+    rollback_committed = "server::committed::rollback_create",
+    offer_written = "server::offer_written",
+}
+
+kills! { agent_dies_at:
+    offer_received = "agent::offer_received",
+    journal_written = "agent::journal_written",
+    ack_sent = "agent::ack_sent",
+    step_begun = "agent::step_begun",
+    pulled = "agent::pulled",
+    new_started = "agent::started",
+    healthy = "agent::healthy",
+    old_stopped = "agent::old_stopped",
+    settled = "agent::settled",
+    sticker_placed = "agent::sticker_placed",
+    result_journaled = "agent::result_journaled",
+    result_sent = "agent::result_sent",
+    second_old_stopped = "agent::old_stopped@2",
+    second_result_sent = "agent::result_sent@2",
+}
