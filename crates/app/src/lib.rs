@@ -28,6 +28,7 @@ pub mod rollback;
 pub mod sealing;
 pub mod settings;
 pub mod signing;
+pub mod sticker;
 pub mod target;
 mod target_health;
 pub mod tasks;

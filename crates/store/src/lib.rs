@@ -32,6 +32,7 @@ pub mod rollback;
 pub mod sealing_key;
 mod seam;
 pub mod target;
+pub mod version_sticker;
 pub mod work;
 
 pub use seam::{

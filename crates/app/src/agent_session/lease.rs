@@ -52,7 +52,8 @@ impl App {
                 // What is seen there is on its way to something else.
                 continue;
             }
-            self.settle_by_observation(agent, seen).await?;
+            self.settle_by_observation(agent, seen.clone()).await?;
+            self.stickers_seen(agent, &seen).await?;
         }
         Ok(Vec::new())
     }

@@ -64,6 +64,8 @@ impl App {
             .ok_or_else(|| Error::new(ErrorCode::ValidationFailed, "the report answers no question of ours"))?;
         let text = serde_json::to_string(&report.seen)
             .map_err(|cause| Error::internal_defect(format!("a report is not JSON: {cause}")))?;
+        // Kept before the answer: whoever asked then finds it.
+        self.stickers_seen(agent, &report.seen).await?;
         let asked = agent.id;
         self.store.write(agent.scope(), "observe_answer", move |tx| observation::answer(tx, asked, id, &text)).await?;
         self.settle_by_observation(agent, report.seen).await?;

@@ -16,7 +16,7 @@ use plimsoll_store::{
 };
 
 use super::{AgentCaller, report::held};
-use crate::{App, Notes, deployment};
+use crate::{App, Notes, deployment, sticker};
 
 impl App {
     /// Records a result and acks it. A stale one is acked too: the agent need not send it again.
@@ -95,20 +95,23 @@ fn merge(task: &mut Task, seen: &ComponentResult) {
     }
 }
 
-/// After a success the target runs the task's set; after anything else what ran before, or what
-/// observation will tell.
-fn note_running(tx: &mut Tx<'_>, notes: &Notes, task: &Task, result: &TaskResult) -> Result<()> {
+/// After a success the target runs the task's set and holds its sticker; after anything else what ran
+/// before, or what observation will tell.
+fn note_running(tx: &mut Tx<'_>, notes: &mut Notes, task: &Task, result: &TaskResult) -> Result<()> {
     if result.outcome != TaskOutcome::Succeeded {
         return Ok(());
     }
     let Some(kept) = spec::find(tx, task.job_id, task.target_id)? else { return Ok(()) };
     let brought = deployment::brought_by(task, &kept);
-    match (brought, kept.spec.as_ref().or(kept.previous.as_ref())) {
-        (Some(spec), _) => {
+    let Some(known) = kept.spec.as_ref().or(kept.previous.as_ref()) else { return Ok(()) };
+    // By the agent's clock, which may be ahead.
+    let written_at = result.sticker_placed.then(|| result.finished_at.min(notes.now()));
+    sticker::place::after_success(tx, notes, task, &known.application, brought, written_at)?;
+    match brought {
+        Some(spec) => {
             running::put(tx, spec, task.job_id, notes.now())?;
             deployment::note_endpoints(tx, task)
         }
-        (None, Some(known)) => running::remove(tx, task.target_id, &known.application),
-        (None, None) => Ok(()),
+        None => running::remove(tx, task.target_id, &known.application),
     }
 }

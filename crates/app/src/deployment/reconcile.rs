@@ -2,7 +2,7 @@
 
 use plimsoll_core::{
     Result,
-    deployment::{Remains, TaskKind, TaskStatus, spec::DeploymentSpec},
+    deployment::{Remains, Task, TaskKind, TaskStatus, spec::DeploymentSpec},
     inventory::Target,
 };
 use plimsoll_protocol::agent::observe::{RunState, RunningComponent, TargetObservation};
@@ -15,8 +15,8 @@ use plimsoll_store::{
     resource,
 };
 
-use super::note_task;
-use crate::Notes;
+use super::{brought_by, note_task};
+use crate::{Notes, sticker};
 
 /// Whether it is known again what a target runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,12 @@ pub(crate) fn settle(
             .collect();
         match whole(&kept, &found) {
             None => settled = Settled::NotYet,
-            Some(set) => note_set(tx, notes, target, row, &kept, set, &found)?,
+            Some(set) => {
+                let held = seen.stickers.iter().find(|one| one.application == application);
+                let brought = brought_by(&row.task, &kept).filter(|_| is_brought(&row.task, set));
+                sticker::place::after_settling(tx, notes, &row.task, brought, held)?;
+                note_set(tx, notes, target, row, &kept, set, &found)?;
+            }
         }
     }
     Ok(settled)
@@ -59,6 +64,14 @@ pub(crate) fn settle(
 enum Set {
     New,
     Old,
+}
+
+/// Whether `set` is what the task was to bring.
+const fn is_brought(task: &Task, set: Set) -> bool {
+    match (task.kind, set) {
+        (TaskKind::Forward, Set::New) | (TaskKind::Rollback, Set::Old) => true,
+        (TaskKind::Forward, Set::Old) | (TaskKind::Rollback, Set::New) => false,
+    }
 }
 
 /// The set that runs whole, with nothing of the other beside it.
@@ -111,10 +124,7 @@ fn note_set(
     };
     target.endpoints.retain(|one| !names(here, &one.component) && !names(other, &one.component));
     target.endpoints.extend(found.iter().flat_map(|one| one.endpoints.iter().cloned()));
-    let remains = match (row.task.kind, set) {
-        (TaskKind::Forward, Set::Old) | (TaskKind::Rollback, Set::New) => Remains::Restored,
-        (TaskKind::Forward, Set::New) | (TaskKind::Rollback, Set::Old) => Remains::Changed,
-    };
+    let remains = if is_brought(&row.task, set) { Remains::Changed } else { Remains::Restored };
     if row.task.remains == Some(remains) {
         return Ok(());
     }

@@ -5,7 +5,7 @@ pub mod sign;
 use std::collections::BTreeMap;
 
 use plimsoll_core::{
-    Digest, Error, ErrorCode, Result,
+    Digest, Error, ErrorCode, Result, canonical,
     deployment::{DeploymentJob, JobKind},
     evidence_packet::{EvidencePacket, EvidenceStatus, EvidenceSubject, EvidenceType},
     id::EvidencePacketId,
@@ -16,6 +16,7 @@ use plimsoll_store::{
     deployment::{self as rows, spec},
     evidence_packet::{self, PacketRow},
     resource::{self, ListQuery, Listing},
+    version_sticker,
 };
 use serde_json::{Value, json};
 
@@ -119,7 +120,9 @@ pub(crate) fn seal_job(tx: &mut Tx<'_>, notes: &mut Notes, job: &mut DeploymentJ
     let mut subjects = BTreeMap::new();
     let mut targets = Vec::new();
     let mut release_digest = None;
+    let stickers = version_sticker::of_job(tx, job.id)?;
     for row in rows::tasks_of(tx, job.id)? {
+        let placed = stickers.get(&(row.task.target_id, row.task.epoch));
         let kept = spec::find(tx, job.id, row.task.target_id)?;
         if let Some(spec) = kept.as_ref().and_then(|kept| kept.spec.as_ref()) {
             release_digest = Some(spec.release_digest);
@@ -130,6 +133,7 @@ pub(crate) fn seal_job(tx: &mut Tx<'_>, notes: &mut Notes, job: &mut DeploymentJ
             "kind": row.task.kind, "status": row.task.status, "epoch": row.task.epoch.to_string(),
             "components": row.task.components, "error": row.task.error,
             "specDigest": kept.map(|kept| kept.digest),
+            "stickerDigest": placed.map(|one| canonical::digest(&one.signature)).transpose()?,
             "startedAt": row.task.started_at, "finishedAt": row.task.finished_at,
         }));
     }

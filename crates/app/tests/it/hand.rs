@@ -7,14 +7,14 @@ use plimsoll_core::{
     audit::{Principal, PrincipalType},
     deployment::{DeploymentJob, Task},
     id::{AgentId, JobId, TargetId, TypedId as _, UserId},
-    inventory::{Agent, Target},
+    inventory::{Agent, AgentStatus, Target},
     permission::Grants,
 };
 use plimsoll_protocol::{
     agent::{AgentFrame, ServerFrame, order::TaskOffer},
     operation::OperationId as Op,
 };
-use plimsoll_store::{Scope, deployment::TaskRow, resource};
+use plimsoll_store::{Scope, Tx, deployment::TaskRow, resource};
 use serde_json::{Value, json};
 
 use crate::{
@@ -50,6 +50,17 @@ impl Hand {
             token_id: String::new(),
         };
         Ok(Self { caller: AgentCaller::new(principal), id })
+    }
+
+    /// It is not heard any more.
+    pub async fn silence(&self, world: &World) -> Result<()> {
+        let id = self.id;
+        let silence = move |tx: &mut Tx<'_>| {
+            let mut agent: Agent = resource::get(tx, id)?;
+            agent.status = AgentStatus::Offline;
+            resource::update(tx, &mut agent)
+        };
+        Ok(world.app.store.write(Scope::Tenant(world.tenant), "test", silence).await?)
     }
 
     /// What the server wants of it now.

@@ -7,7 +7,7 @@ use plimsoll_core::{
     promotion::PromotionStatus,
 };
 use plimsoll_protocol::{agent::ServerFrame, operation::OperationId as Op};
-use plimsoll_store::{Scope, deployment::fence, resource};
+use plimsoll_store::{Scope, deployment::fence};
 use serde_json::{Value, json};
 
 use crate::{
@@ -202,13 +202,7 @@ pub async fn a_target_is_served_by_an_agent_that_its_labels_choose(world: World)
     shop.advance().await?;
     // Another one takes over when the first is not heard any more.
     let other = Hand::enrol(&shop.world, "east-2", json!({"zone": "east"})).await?;
-    let gone = east.id;
-    let silence = move |tx: &mut plimsoll_store::Tx<'_>| {
-        let mut agent: plimsoll_core::inventory::Agent = resource::get(tx, gone)?;
-        agent.status = plimsoll_core::inventory::AgentStatus::Offline;
-        resource::update(tx, &mut agent)
-    };
-    shop.world.app.store.write(Scope::Tenant(shop.world.tenant), "test", silence).await?;
+    east.silence(&shop.world).await?;
     shop.start("2.0.0").await?;
     assert_eq!(other.take(&shop.world).await?.order()?.agent_id, other.id);
     Ok(())
@@ -236,13 +230,7 @@ pub async fn a_job_that_waits_for_an_offline_target_goes_on_when_it_is_back(worl
     let strategy = json!({"type": "all_at_once", "offlineTargets": {"policy": "wait", "waitSeconds": 3600}});
     let shop = Shop::open(world, json!({"name": "dev", "strategy": strategy})).await?;
     let (hand, _) = shop.staffed().await?;
-    let gone = hand.id;
-    let silence = move |tx: &mut plimsoll_store::Tx<'_>| {
-        let mut agent: plimsoll_core::inventory::Agent = resource::get(tx, gone)?;
-        agent.status = plimsoll_core::inventory::AgentStatus::Offline;
-        resource::update(tx, &mut agent)
-    };
-    shop.world.app.store.write(Scope::Tenant(shop.world.tenant), "test", silence).await?;
+    hand.silence(&shop.world).await?;
     let job = shop.start("1.0.0").await?;
     assert_eq!(shop.tasks(job.id).await?[0].status, TaskStatus::Pending);
     let mut caller = shop.world.caller(Op::AgentHeartbeat);

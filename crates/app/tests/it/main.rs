@@ -13,5 +13,6 @@ mod promotions;
 mod release_state;
 mod releases;
 mod shop;
+mod stickers;
 mod support;
 mod sync;

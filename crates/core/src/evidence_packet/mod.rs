@@ -137,6 +137,9 @@ pub struct VersionSticker {
     pub observed_at: Option<Timestamp>,
     /// What the last reading found.
     pub verification: StickerVerification,
+    /// When another one took its place, or the application was removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superseded_at: Option<Timestamp>,
 }
 
 /// One component on a sticker.

@@ -68,7 +68,7 @@ operations! {
     TargetUpdate "target_update", Put "/targets/{id}", TargetWrite, Mutation, None, Standard, Contract, Built;
     TargetDelete "target_delete", Delete "/targets/{id}", TargetWrite, Mutation, None, Standard, Contract, Built;
     TargetHealthCheck "target_health_check", Post "/targets/{id}/health-check", TargetWrite, Mutation, Reserved, Standard, Contract, Built;
-    TargetSticker "target_sticker", Get "/targets/{id}/sticker", TargetRead, Read, None, Standard, Contract, NotYet;
+    TargetSticker "target_sticker", Get "/targets/{id}/sticker", TargetRead, Read, None, Standard, Contract, Built;
     TargetDrift "target_drift", Get "/targets/{id}/drift", TargetRead, Read, None, Standard, Contract, NotYet;
     AgentRegister "agent_register", Post "/agents/register", AgentRegister, Mutation, InTransaction, Standard, Contract, Built;
     AgentList "agent_list", Get "/agents", AgentRead, Read, None, Standard, Contract, Built;
@@ -148,8 +148,8 @@ operations! {
     AuditReportCreate "audit_report_create", Post "/audit-reports", ReportCreate, Mutation, InTransaction, Standard, Contract, NotYet;
     AuditReportGet "audit_report_get", Get "/audit-reports/{id}", ReportRead, Read, None, Standard, Contract, NotYet;
     AuditReportDownload "audit_report_download", Get "/audit-reports/{id}/download", ReportRead, Read, None, Standard, Contract, NotYet;
-    VersionStickerList "version_sticker_list", Get "/version-stickers", EvidenceRead, Read, None, Standard, Contract, NotYet;
-    VersionStickerGet "version_sticker_get", Get "/version-stickers/{id}", EvidenceRead, Read, None, Standard, Contract, NotYet;
+    VersionStickerList "version_sticker_list", Get "/version-stickers", EvidenceRead, Read, None, Standard, Contract, Built;
+    VersionStickerGet "version_sticker_get", Get "/version-stickers/{id}", EvidenceRead, Read, None, Standard, Contract, Built;
     PluginList "plugin_list", Get "/plugins", PluginRead, Read, None, Standard, Contract, NotYet;
     PluginGet "plugin_get", Get "/plugins/{id}", PluginRead, Read, None, Standard, Contract, NotYet;
     PluginEnable "plugin_enable", Post "/plugins/{id}/enable", PluginWrite, Mutation, InTransaction, Standard, Contract, NotYet;

@@ -32,6 +32,7 @@ mod stream_ticket;
 mod target;
 mod tenant;
 mod user;
+mod version_sticker;
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -7,7 +7,7 @@ use plimsoll_protocol::operation::OperationId as Op;
 use super::{
     agent, agent_stream, approval_policy, audit_event, client, component, deployment_job, environment, evidence_packet,
     freeze_window, integration, promotion, registration_token, release, role, role_binding, rollback, route::Route,
-    target, tenant, user,
+    target, tenant, user, version_sticker,
 };
 
 /// Every route.
@@ -26,6 +26,7 @@ pub(crate) fn all() -> Result<Vec<Route>> {
     routes.push(Route::new(Op::AgentTaskStream, agent_stream::open).raw("application/json"));
     routes.extend(deployment_job::routes()?);
     routes.extend(evidence_packet::routes());
+    routes.extend(version_sticker::routes());
     routes.extend(tenant::routes()?);
     routes.extend(user::routes()?);
     routes.extend(client::routes()?);

@@ -3,7 +3,7 @@
 use http::HeaderName;
 use plimsoll_core::{
     Error, Result,
-    inventory::{HealthReport, Target},
+    inventory::{HealthReport, StickerView, Target},
 };
 use plimsoll_protocol::{
     inventory::{CreateTarget, UpdateTarget},
@@ -19,6 +19,7 @@ pub(crate) fn routes() -> Result<Vec<Route>> {
         Route::new(Op::TargetGet, get).answers::<Target>(),
         Route::new(Op::TargetUpdate, update).takes::<UpdateTarget>()?.answers::<Target>(),
         Route::new(Op::TargetDelete, delete),
+        Route::new(Op::TargetSticker, sticker).lists::<StickerView>(),
         Route::new(Op::TargetHealthCheck, health_check).answers::<HealthReport>(),
     ])
 }
@@ -56,6 +57,10 @@ async fn delete(call: Call) -> Result<Answer> {
     }
     // 204 has no body: what keeps running stands in a header.
     Ok(answer.with(HeaderName::from_static("plimsoll-left-running"), left.join(", ")))
+}
+
+async fn sticker(call: Call) -> Result<Answer> {
+    Answer::ok(&call.server.app.target_sticker(&call.caller, call.id("id")?).await?)
 }
 
 async fn health_check(call: Call) -> Result<Answer> {

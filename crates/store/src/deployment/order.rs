@@ -136,6 +136,13 @@ pub fn overdue(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<(TenantId, TaskId)
         .collect()
 }
 
+/// The text of the last order that was signed for a task.
+pub fn last_text(tx: &mut Tx<'_>, task: TaskId) -> Result<Option<String>> {
+    let tenant = tx.tenant()?;
+    let row = tx.query_opt("SELECT order_text FROM task WHERE tenant_id = $1 AND id = $2", params![tenant, task])?;
+    Ok(row.map(crate::Row::first::<Option<String>>).transpose()?.flatten())
+}
+
 /// Whether the task's order at this epoch is signed and kept.
 pub fn has_order(tx: &mut Tx<'_>, task: TaskId, epoch: u64) -> Result<bool> {
     let tenant = tx.tenant()?;

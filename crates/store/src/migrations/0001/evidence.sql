@@ -29,3 +29,25 @@ CREATE TABLE observation (
   PRIMARY KEY (tenant_id, id)
 ) {strict};
 CREATE INDEX observation_by_agent ON observation (tenant_id, agent_id, deadline) WHERE report IS NULL;
+
+-- The stickers that agents placed. One an application and target is in force.
+CREATE TABLE version_sticker (
+  tenant_id {text} NOT NULL, id {text} NOT NULL, revision {int} NOT NULL, created_at {int} NOT NULL,
+  deleted_at {int}, body {text} NOT NULL,
+  target_id {text} NOT NULL, environment_id {text} NOT NULL, application {text} NOT NULL, release_id {text} NOT NULL,
+  job_id {text} NOT NULL, epoch {int} NOT NULL, verification {text} NOT NULL, superseded_at {int},
+  PRIMARY KEY (tenant_id, id)
+) {strict};
+CREATE INDEX version_sticker_by_time ON version_sticker (tenant_id, created_at, id);
+CREATE INDEX version_sticker_by_environment ON version_sticker (tenant_id, environment_id, created_at, id);
+CREATE INDEX version_sticker_by_target ON version_sticker (tenant_id, target_id, created_at, id);
+CREATE INDEX version_sticker_by_release ON version_sticker (tenant_id, release_id, created_at, id);
+CREATE INDEX version_sticker_by_job ON version_sticker (tenant_id, job_id);
+CREATE UNIQUE INDEX version_sticker_in_force ON version_sticker (tenant_id, target_id, application)
+  WHERE superseded_at IS NULL;
+
+-- What lay on each target when it was last looked at.
+CREATE TABLE sticker_reading (
+  tenant_id {text} NOT NULL, target_id {text} NOT NULL, at {int} NOT NULL, body {text} NOT NULL,
+  PRIMARY KEY (tenant_id, target_id)
+) {strict};
