@@ -55,10 +55,8 @@ impl App {
 
     async fn is_heard(&self, caller: &Caller, target: &Target) -> Result<bool> {
         let wanted = target.clone();
-        let agent = self
-            .store
-            .read(caller.scope(), "target_agent", move |tx| Agents::default().of(tx, &wanted))
-            .await?;
+        let agent =
+            self.store.read(caller.scope(), "target_agent", move |tx| Agents::default().of(tx, &wanted)).await?;
         Ok(agent.is_some_and(|agent| match agent.status {
             AgentStatus::Online | AgentStatus::Degraded => agent.enabled,
             AgentStatus::Offline | AgentStatus::Disabled => false,

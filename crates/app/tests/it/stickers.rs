@@ -143,8 +143,7 @@ pub async fn what_lies_on_the_target_is_read_back_and_compared(world: World) -> 
     let shown = read(&shop, &hand, &[("shop", &new), ("stray", &old)]).await?;
     let stray = shown.iter().find(|one| one.application == "stray").context("the stray one")?;
     assert!(stray.expected.is_none() && !stray.agrees && stray.signature_valid == Some(true));
-    let kinds: Vec<String> =
-        shop.world.events("version_sticker").await?.into_iter().map(|event| event.kind).collect();
+    let kinds: Vec<String> = shop.world.events("version_sticker").await?.into_iter().map(|event| event.kind).collect();
     assert!(kinds.iter().filter(|kind| *kind == "sticker.verification_changed").count() >= 4, "{kinds:?}");
     Ok(())
 }
