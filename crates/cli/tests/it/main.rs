@@ -5,7 +5,9 @@
 mod estate;
 mod kills;
 mod offline;
+mod proof;
 mod served;
 mod signed_in;
 mod support;
+mod system;
 mod whole;
