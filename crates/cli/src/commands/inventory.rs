@@ -100,6 +100,9 @@ pub(crate) enum FreezeCommand {
         env: String,
         /// The window's name or id
         which: String,
+        /// Why; needed while it holds releases up
+        #[arg(long)]
+        reason: Option<String>,
     },
 }
 
@@ -114,11 +117,15 @@ pub(super) async fn freeze(command: FreezeCommand, client: &Client, printer: &Pr
             let call = Call::new(Method::POST, &windows(client, &env).await?).body(body.read()?);
             printer.one(&client.data(call).await?, FREEZE.columns)?;
         }
-        FreezeCommand::Delete { env, which } => {
+        FreezeCommand::Delete { env, which, reason } => {
             client.guard(printer)?;
             let path = windows(client, &env).await?;
             let id = window_id(client, &path, &which).await?;
-            client.done(Call::new(Method::DELETE, &format!("{path}/{id}"))).await?;
+            let mut call = Call::new(Method::DELETE, &format!("{path}/{id}"));
+            if let Some(reason) = &reason {
+                call = call.query("reason", reason);
+            }
+            client.done(call).await?;
             printer.progress(&format!("deleted freeze window {which}"));
         }
     }

@@ -74,6 +74,7 @@ impl Site {
         }
         let mut fixed = container();
         fixed["ports"] = json!([{ "container": 8080, "publish": 18080 }]);
+        fixed["switch"] = json!("recreate");
         estate.component(&admin, &hub, "gate", fixed).await;
 
         let rule = json!({ "name": "two-others", "minApprovals": 2, "approvers": { "roles": ["approver"] } });
@@ -110,11 +111,8 @@ impl Site {
 
     /// Cuts and seals a release of one component, by the command line.
     fn cut(&self, application: &str, component: &str, version: &str) {
-        let body = json!({
-            "name": application, "version": version, "finalize": true,
-            "components": [{ "component": component, "tag": version }],
-        });
-        self.requester.ok(&["release", "create", "--data", &body.to_string()]);
+        let (release, image) = (format!("{application}@{version}"), format!("{component}:{version}"));
+        self.requester.ok(&["release", "create", &release, &image, "--finalize"]);
     }
 
     /// Promotes by the command line and waits; it must get there.
@@ -199,7 +197,8 @@ impl Site {
     fn check_stickers(&self, targets: &[&str], application: &str, version: &str) {
         let key = self.key();
         for target in targets {
-            let file = self.estate.folder().join(format!("deployed-{target}/{application}.plimsoll.json"));
+            let place = format!("deployed-{target}/{}/{application}.plimsoll.json", self.targets[target]);
+            let file = self.estate.folder().join(place);
             let said = self.admin.ok(&["sticker", "verify", file.to_str().unwrap(), "--key", key.to_str().unwrap()]);
             assert!(said.contains(version), "the sticker on {target}: {said}");
             proof::openssl(&file, &key).unwrap();
@@ -299,7 +298,7 @@ async fn first_release(site: &Site) {
     // The path is kept: not into staging before dev.
     let output = site.requester.cli(&["promote", "shop@1.0.0", "--to", "staging", "--wait", "--timeout", "30"]);
     assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stderr));
-    let open = site.requester.get("/promotions?sort=-requestedAt&pageSize=1").await;
+    let open = site.requester.get("/promotions?sort=-createdAt&pageSize=1").await;
     site.requester.ok(&["promotion", "cancel", &id(&open[0])]);
 
     site.promote("shop@1.0.0", "dev");
@@ -317,13 +316,13 @@ async fn first_release(site: &Site) {
     let promotion: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(promotion["status"], "blocked", "{promotion}");
     let path = format!("/promotions/{}", id(&promotion));
-    site.admin.ok(&["freeze", "delete", "prod", "sale"]);
+    site.admin.ok(&["freeze", "delete", "prod", "sale", "--reason", "the sale is over"]);
     let waiting =
         until(&site.requester, &path, "waits for approval", |seen| seen["status"] == "awaiting_approval").await;
 
     let own = json!({ "subjectHash": waiting["subjectHash"] });
     let (status, code) = site.requester.refused(&format!("{path}/approve"), &own).await;
-    assert_eq!((status, code.as_str()), (403, "SELF_APPROVAL"), "nobody approves what they asked for");
+    assert_eq!((status, code.as_str()), (403, "SEPARATION_OF_DUTIES"), "nobody approves what they asked for");
     site.assert_runs(&["staging-1"], "api", "1.0.0");
     assert!(PROD.iter().all(|target| site.runs(target, "api").is_empty()), "nothing came to prod before its approval");
 
