@@ -6,6 +6,7 @@ use std::{
     os::unix::process::ExitStatusExt,
     path::PathBuf,
     process::{Command, Output},
+    time::Duration,
 };
 
 use plimsoll_agent::{
@@ -319,6 +320,17 @@ async fn a_cancel_and_a_lost_lease_put_the_old_set_back() {
     assert_eq!(result.outcome, TaskOutcome::RolledBack, "{result:?}");
     assert_eq!(result.error.unwrap().code, TaskErrorCode::LeaseLost);
     assert_eq!(story.serving().await, ["1.0.0"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_short_lease_is_renewed_before_it_ends() {
+    // Until the server has spoken the agent counts on a long one, whose third would come too late.
+    let story = Story::with_lease(3).await;
+    let renewals = || {
+        let asks = |frame: &&AgentFrame| matches!(frame, AgentFrame::LeaseRenew(_));
+        story.server.book().frames.iter().filter(asks).count()
+    };
+    eventually_async("it is renewed", Duration::from_secs(15), async || renewals() > 2).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

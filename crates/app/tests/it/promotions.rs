@@ -99,7 +99,10 @@ pub async fn what_no_gate_holds_up_starts_one_job_with_one_sealed_decision(world
     let job: DeploymentJob = shop.world.app.deployment_job_get(&asker, job_id).await?;
     assert!(matches!(job.status, JobStatus::Cancelled | JobStatus::RolledBack), "{:?}", job.status);
     assert!(matches!(ended.status, PromotionStatus::Failed | PromotionStatus::RolledBack), "{:?}", ended.status);
-    assert_eq!(ended.evidence_packet_ids.len(), 2);
+    let packets = shop.world.app.promotion_evidence(&asker, asked.id).await?;
+    let kinds: Vec<EvidenceType> = packets.iter().map(|packet| packet.kind).collect();
+    assert_eq!(kinds, [EvidenceType::PromotionDecision, EvidenceType::Deployment]);
+    assert!(packets.iter().all(|packet| packet.deployment_job_id == Some(job_id)));
     shop.work().await?;
     assert_eq!(shop.get(&second).await?.status, PromotionStatus::Deploying);
     Ok(())
