@@ -31,6 +31,10 @@ pub enum AgentCommand {
     /// Work with the stickers that lie on this host.
     #[command(subcommand)]
     Sticker(StickerCommand),
+    /// Print the public keys (PEM) of the server that this host enrolled at: what evidence and stickers are
+    /// verified with.
+    #[command(after_help = "Example:\n  plimsoll-agent keys > key.pem")]
+    Keys(KeysArguments),
 }
 
 /// Where the agent's settings come from.
@@ -53,6 +57,13 @@ pub struct SettingsArguments {
 /// See [`AgentCommand::Run`].
 #[derive(Debug, Args)]
 pub struct RunArguments {
+    #[command(flatten)]
+    settings: SettingsArguments,
+}
+
+/// See [`AgentCommand::Keys`].
+#[derive(Debug, Args)]
+pub struct KeysArguments {
     #[command(flatten)]
     settings: SettingsArguments,
 }
@@ -119,6 +130,11 @@ pub fn execute(command: AgentCommand, supervisor: Vec<String>) -> Result<ExitCod
         }
         AgentCommand::Sticker(StickerCommand::Verify { files, key, settings }) => {
             verify(&files, key.as_deref(), &settings.read()?)
+        }
+        AgentCommand::Keys(arguments) => {
+            let keys = known_keys(&arguments.settings.read()?)?;
+            io::stdout().write_all(keys.concat().as_bytes())?;
+            Ok(ExitCode::SUCCESS)
         }
     }
 }
@@ -219,7 +235,7 @@ fn verify(stickers: &[PathBuf], key: Option<&Path>, config: &AgentConfig) -> Res
 
 fn known_keys(config: &AgentConfig) -> Result<Vec<String>> {
     let identity = Home::open(&config.data_directory)?.identity()?;
-    let identity = identity.context("no agent is enrolled here whose server's keys are known; give --key")?;
+    let identity = identity.context("no agent is enrolled here, so no server's keys are known; name its --data-dir, or give --key")?;
     Ok(identity.server_keys.into_iter().map(|key| key.public_key_pem).collect())
 }
 

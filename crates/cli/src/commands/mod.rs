@@ -113,6 +113,9 @@ pub(crate) enum Command {
     },
     /// Print the program's version
     Version,
+    /// The demo's own: a registry that is told over its standard input what to hold
+    #[command(name = crate::demo::parts::registry::SUBCOMMAND, hide = true)]
+    DemoRegistry,
     /// The agent's own: holds a process of a host's target
     #[command(hide = true)]
     Supervise {
@@ -176,7 +179,11 @@ fn done(command: Command, connect: &Connect, printer: &Printer) -> Done {
         Command::Api(command) => wait(async { api::run(command, &client(connect)?, printer).await }),
         Command::Admin(command) => wait(admin::run(command, printer)),
         Command::Serve(command) => wait(serve::run(*command, printer)),
-        Command::Demo(command) => wait(demo::run(command)),
+        Command::Demo(command) => wait(demo::run(command, printer)),
+        Command::DemoRegistry => wait(async {
+            let ended = crate::demo::parts::registry::run().await;
+            ended.map(|()| Exit::Ok).map_err(|cause| Failure::system(format!("{cause:#}")))
+        }),
         Command::Evidence(Evidence::Offline(command)) => evidence::run(command, printer),
         Command::Sticker(StickerCommand::Verify(what)) => sticker::verify(&what, printer),
         Command::Completion { shell } => completion::run(shell, printer),

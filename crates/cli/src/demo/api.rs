@@ -1,81 +1,122 @@
-//! The demo's own calls of the public API, with a token of an administrator.
+//! The public API as one person of the demo sees it.
 
-use anyhow::{Context as _, Result, anyhow, bail};
-use plimsoll_authority::{secret::ExposeSecret as _, token::Subject};
-use plimsoll_core::{
-    audit::PrincipalType,
-    context::Context,
-    id::{TypedId as _, UserId},
-    permission::{Grant, Grants, Permission},
-};
-use plimsoll_server::Running;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use plimsoll_core::error::ErrorCode;
+use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
-/// The API as one person sees it.
-pub(crate) struct Api {
-    client: reqwest::Client,
-    url: String,
+/// Somebody who signed in.
+#[derive(Clone, Debug)]
+pub(crate) struct Person {
+    pub(crate) id: String,
     token: String,
+    http: reqwest::Client,
+    server: String,
 }
 
-impl Api {
-    /// Signs in the demo's administrator: the server runs in this process, so access to its keys is the proof.
-    pub(crate) fn new(server: &Running) -> Result<Self> {
-        let context = Context::system();
-        let authority = server.app().authority()?;
-        let user: UserId = context.id();
-        let held = Permission::ALL.iter().map(|permission| Grant { permission: *permission, environment: None });
-        let subject = Subject {
-            tenant: authority.home(),
-            kind: PrincipalType::User,
-            id: user.uuid(),
-            user,
-            name: "ada".to_owned(),
-            roles: vec!["admin".to_owned()],
-            grants: Grants::new(held),
-            client_id: "demo".to_owned(),
-            scope: None,
-            authz_version: u64::from(u32::MAX),
-        };
-        let issued = authority.issuer().issue(&subject, 600, &context)?;
-        let client =
-            reqwest::Client::builder().timeout(std::time::Duration::from_mins(1)).build().context("no HTTP client")?;
-        Ok(Self { client, url: server.url.clone(), token: issued.token.expose_secret().to_owned() })
-    }
+/// An answer that is a refusal.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) status: StatusCode,
+    pub(crate) code: String,
+    pub(crate) message: String,
+}
 
-    /// The token, for whoever wants to go on by hand.
-    pub(crate) fn token(&self) -> &str {
-        &self.token
+/// A client for this machine alone: no proxy, no redirects, every call bounded.
+pub(crate) fn http() -> Result<reqwest::Client> {
+    // One provider for the whole process; a second call changes nothing.
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+    reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(Duration::from_secs(30))
+        .build()
+        .context("the HTTP client cannot be built")
+}
+
+impl Person {
+    /// Who they are is told later, by who made them.
+    pub(crate) fn new(token: String, server: &str, http: reqwest::Client) -> Self {
+        Self { id: String::new(), token, http, server: server.to_owned() }
     }
 
     /// A GET's data.
     pub(crate) async fn get(&self, path: &str) -> Result<Value> {
-        self.call(reqwest::Method::GET, path, None).await
+        self.call(Method::GET, path, None).await?.map_err(|refusal| refused(path, &refusal))
     }
 
     /// A POST's data.
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value> {
-        self.call(reqwest::Method::POST, path, Some(body)).await
+        self.call(Method::POST, path, Some(body)).await?.map_err(|refusal| refused(path, &refusal))
     }
 
-    async fn call(&self, method: reqwest::Method, path: &str, body: Option<&Value>) -> Result<Value> {
-        let mut request =
-            self.client.request(method.clone(), format!("{}/api/v1{path}", self.url)).bearer_auth(&self.token);
+    /// A PUT's data.
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Result<Value> {
+        self.call(Method::PUT, path, Some(body)).await?.map_err(|refusal| refused(path, &refusal))
+    }
+
+    /// A DELETE.
+    pub(crate) async fn delete(&self, path: &str) -> Result<()> {
+        self.call(Method::DELETE, path, None).await?.map_err(|refusal| refused(path, &refusal))?;
+        Ok(())
+    }
+
+    /// A call that must be refused with `code`; gives what the server said.
+    pub(crate) async fn refused(&self, method: Method, path: &str, body: &Value, code: ErrorCode) -> Result<Refusal> {
+        match self.call(method.clone(), path, Some(body)).await? {
+            Ok(data) => bail!("{method} {path} should have been refused with {code}, and was not: {data}"),
+            Err(refusal) => {
+                let expected = refusal.code == code.to_string();
+                ensure!(expected, "{method} {path} should have been refused with {code}, and was with {refusal:?}");
+                Ok(refusal)
+            }
+        }
+    }
+
+    /// The bytes of an answer that is no envelope.
+    pub(crate) async fn bytes(&self, path: &str) -> Result<Vec<u8>> {
+        let answer = self.http.get(format!("{}/api/v1{path}", self.server)).bearer_auth(&self.token).send().await?;
+        let status = answer.status();
+        ensure!(status.is_success(), "GET {path}: {status}: {}", answer.text().await?);
+        Ok(answer.bytes().await?.to_vec())
+    }
+
+    async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Result<Value, Refusal>> {
+        let url = format!("{}/api/v1{path}", self.server);
+        let mut request = self.http.request(method.clone(), url).bearer_auth(&self.token);
         if let Some(body) = body {
             request = request.json(body);
         }
-        let answer: Value =
-            request.send().await?.json().await.with_context(|| format!("{method} {path} gave no JSON"))?;
-        if answer["success"] == true {
-            return Ok(answer["data"].clone());
+        let answer = request.send().await.with_context(|| format!("{method} {path}"))?;
+        let status = answer.status();
+        if status == StatusCode::NO_CONTENT {
+            return Ok(Ok(Value::Null));
         }
-        let (code, message) = (answer["error"]["code"].as_str(), answer["error"]["message"].as_str());
-        let (Some(code), Some(message)) = (code, message) else { bail!("{method} {path}: {answer}") };
-        Err(anyhow!("{method} {path}: {code}: {message} (requestId {})", answer["meta"]["requestId"]))
+        let answer: Value = answer.json().await.with_context(|| format!("{method} {path} gave no JSON"))?;
+        if status.is_success() {
+            return Ok(Ok(answer["data"].clone()));
+        }
+        let error = &answer["error"];
+        let field = |name: &str| error[name].as_str().map(str::to_owned);
+        match (field("code"), field("message")) {
+            (Some(code), Some(message)) => Ok(Err(Refusal { status, code, message })),
+            _ => bail!("{method} {path}: {status}: {answer}"),
+        }
     }
+}
+
+fn refused(path: &str, refusal: &Refusal) -> anyhow::Error {
+    anyhow!("{path}: {} {}: {}", refusal.status.as_u16(), refusal.code, refusal.message)
 }
 
 /// A field of an answer as text.
 pub(crate) fn text<'a>(value: &'a Value, field: &str) -> Result<&'a str> {
     value[field].as_str().ok_or_else(|| anyhow!("the answer has no {field}: {value}"))
+}
+
+/// The items of an answer that is a list.
+pub(crate) fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
 }

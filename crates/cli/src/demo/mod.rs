@@ -1,92 +1,130 @@
 //! The demo: a whole estate on one machine, with images from a registry of its own, told step by step.
-//! Every line about a result is read back from the API, never from what was just sent.
+//! Every line about a result is read back from the API or from a host, never from what was just sent.
 
 mod api;
+mod app;
+mod engine;
+mod host;
+mod offline;
+pub(crate) mod parts;
 pub mod registry;
+mod sign_in;
+mod stage;
 mod story;
+mod targets;
 mod teller;
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{os::unix::fs::DirBuilderExt as _, path::PathBuf};
 
 use anyhow::{Context as _, Result};
 use plimsoll_core::context::Context;
-use plimsoll_server::{Running, config::Config, start};
-use tokio::{net::TcpListener, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use api::Api;
-use registry::{Registry, Serving};
-pub(crate) use teller::Teller;
+pub use targets::Targets;
+
+use crate::output::Printer;
+use parts::Parts;
+use stage::Stage;
+use story::people::People;
+use teller::Teller;
 
 /// What stays when the demo ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Leftovers {
-    /// The data goes.
+pub(crate) enum Leftovers {
+    /// Everything goes.
     Wipe,
-    /// The data stays where it was told.
+    /// The files stay where it is told; no process does.
     Keep,
 }
 
 /// Whether the demo goes on serving after the story.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub(crate) enum Ending {
     /// It ends; the exit code says whether every step went as it should.
     Once,
     /// It serves until Ctrl-C.
     Serve,
 }
 
-/// Everything that the story plays with.
-pub(crate) struct Estate {
-    pub(crate) api: Api,
-    pub(crate) registry: Registry,
-    pub(crate) registry_address: SocketAddr,
+/// How it came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The story was told.
+    Told,
+    /// Somebody stopped it before.
+    Interrupted,
 }
 
 /// Runs the demo. An error names the step that failed.
-pub async fn run(ending: Ending, leftovers: Leftovers) -> Result<()> {
-    let teller = Teller::default();
-    let folder = folder()?;
-    let outcome = play(&teller, &folder, ending).await;
-    match leftovers {
-        Leftovers::Keep => teller.note(&format!("the demo's data stays in {}", folder.display())),
-        Leftovers::Wipe => std::fs::remove_dir_all(&folder).context("the demo's data could not be removed")?,
-    }
-    outcome
-}
-
-async fn play(teller: &Teller, folder: &std::path::Path, ending: Ending) -> Result<()> {
-    let config = Config {
-        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-        data_directory: folder.join("server"),
-        outbound_allow: vec!["127.0.0.0/8".to_owned()],
-        allow_process_hosts: true,
-        ..Config::defaults()
+pub(crate) async fn run(ending: Ending, leftovers: Leftovers, targets: Targets, printer: &Printer) -> Result<Outcome> {
+    let mut stop = Stop::listen()?;
+    let teller = Teller::new(printer.clone());
+    let stage = Stage::new(teller, Parts::new(folder()?), api::http()?);
+    let played = tokio::select! {
+        played = play(&stage, ending, targets) => played.map(|()| Outcome::Told),
+        () = stop.asked() => Ok(Outcome::Interrupted),
     };
-    let server: Running = start(&config, Context::system()).await.context("the server could not start")?;
-    let (registry, registry_address, serving) = serve_registry().await?;
-    let api = Api::new(&server)?;
-    let estate = Estate { api, registry, registry_address };
-    let told = story::tell(teller, &estate).await;
-    if told.is_ok() && ending == Ending::Serve {
-        teller.note(&format!("serving at {} until Ctrl-C; the API's document is at {0}/openapi.json", server.url));
-        teller.note(&format!("a token for ten minutes: {}", estate.api.token()));
-        signal::ctrl_c().await.context("Ctrl-C cannot be awaited")?;
+    stage.teller.progress("everything that the demo started is stopped");
+    let cleared = stage.clear().await;
+    let folder = stage.parts.folder();
+    let wiped = match leftovers {
+        Leftovers::Keep => {
+            stage.teller.note(&format!("the demo's files stay in {}: logs, evidence, database", folder.display()));
+            Ok(())
+        }
+        Leftovers::Wipe => std::fs::remove_dir_all(folder).with_context(|| format!("{} stays", folder.display())),
+    };
+    let played = played?;
+    cleared.context("something that the demo started still runs")?;
+    wiped.context("the demo's files could not be removed")?;
+    Ok(played)
+}
+
+async fn play(stage: &Stage, ending: Ending, targets: Targets) -> Result<()> {
+    let world = story::build(stage, targets).await?;
+    story::tell(stage, &world).await?;
+    match ending {
+        Ending::Once => Ok(()),
+        Ending::Serve => serve(stage, &world.people).await,
     }
-    let stopped = serving.stop().await;
-    server.stop().await;
-    told.and(stopped)
 }
 
-async fn serve_registry() -> Result<(Registry, SocketAddr, Serving)> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("no port for the demo's registry")?;
-    let registry = Registry::new();
-    let (address, serving) = registry.serve(listener)?;
-    Ok((registry, address, serving))
+/// Until somebody stops it, or a part of it ends by itself.
+async fn serve(stage: &Stage, people: &People) -> Result<()> {
+    let People { server, password, .. } = people;
+    stage.teller.note(&format!("serving until Ctrl-C: {server}, its API described at {server}/openapi.json"));
+    stage.teller.saw("users admin, ada and grace, each with the password");
+    stage.teller.saw(password);
+    stage.teller.command(&format!("plimsoll login {server}"));
+    loop {
+        stage.parts.all_run()?;
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    }
 }
 
-/// A fresh folder of the demo's own.
+/// A fresh folder of the demo's own. Applications that run as nobody must pass through it.
 fn folder() -> Result<PathBuf> {
     let path = std::env::temp_dir().join(format!("plimsoll-demo-{}", Context::system().uuid()));
-    std::fs::create_dir_all(&path).with_context(|| format!("{} cannot be made", path.display()))?;
+    let made = std::fs::DirBuilder::new().mode(0o755).create(&path);
+    made.with_context(|| format!("{} cannot be made", path.display()))?;
     Ok(path)
+}
+
+/// The ways in which people and systems end a program.
+struct Stop([Signal; 3]);
+
+impl Stop {
+    fn listen() -> Result<Self> {
+        let hear = |kind| signal(kind).context("signals cannot be received");
+        Ok(Self([hear(SignalKind::interrupt())?, hear(SignalKind::terminate())?, hear(SignalKind::hangup())?]))
+    }
+
+    async fn asked(&mut self) {
+        let [interrupt, terminate, hangup] = &mut self.0;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    }
 }

@@ -1,21 +1,32 @@
-//! Tells the story in the terminal: what happened, and the command that does the same.
+//! Tells the story in the terminal: what happened, and the command that does the same. The story goes to
+//! standard output, progress to standard error.
 
 use std::{
     io::Write as _,
     sync::atomic::{AtomicU32, Ordering},
 };
 
+use anyhow::{Context as _, Result};
+
+use crate::output::Printer;
+
 /// Numbers the steps.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Teller {
-    step: AtomicU32,
+    steps: AtomicU32,
+    printer: Printer,
 }
 
 impl Teller {
-    /// A step begins.
-    pub(crate) fn step(&self, title: &str) {
-        let number = self.step.fetch_add(1, Ordering::Relaxed) + 1;
+    pub(crate) const fn new(printer: Printer) -> Self {
+        Self { steps: AtomicU32::new(0), printer }
+    }
+
+    /// One step of the story; its failure names it.
+    pub(crate) async fn step<T>(&self, title: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let number = self.steps.fetch_add(1, Ordering::Relaxed) + 1;
         say(&format!("\n{number}. {title}"));
+        work.await.with_context(|| format!("step {number} failed ({title})"))
     }
 
     /// What came of it, as read back.
@@ -31,6 +42,11 @@ impl Teller {
     /// Something beside the story.
     pub(crate) fn note(&self, text: &str) {
         say(&format!("\n{text}"));
+    }
+
+    /// That something takes its time.
+    pub(crate) fn progress(&self, text: &str) {
+        self.printer.progress(&format!("   ... {text}"));
     }
 }
 

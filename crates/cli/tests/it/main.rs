@@ -2,12 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 
+mod demo;
 mod estate;
 mod kills;
 mod offline;
-mod proof;
 mod served;
 mod signed_in;
 mod support;
-mod system;
 mod whole;

@@ -1,0 +1,45 @@
+//! A freeze window at prod's door.
+
+use anyhow::{Result, ensure};
+use plimsoll_core::context::Context;
+use serde_json::json;
+
+use super::{
+    World,
+    promotion::{becomes, gates, request},
+    release::Release,
+};
+use crate::demo::{
+    api::{list, text},
+    stage::Stage,
+};
+
+/// The release is held up by a freeze, which is then lifted; gives the promotion, which waits for approval.
+pub(super) async fn blocks(stage: &Stage, world: &World, release: &Release) -> Result<String> {
+    let now = Context::system().now();
+    let windows = format!("/environments/{}/freeze-windows", world.environment("prod")?);
+    let body = json!({
+        "name": "sale", "reason": "the big sale: nothing moves",
+        "startsAt": now.plus_seconds(-60), "endsAt": now.plus_seconds(24 * 3600),
+    });
+    world.people.admin.post(&windows, &body).await?;
+    let seen = world.people.ada.get(&windows).await?;
+    let [window] = list(&seen) else { anyhow::bail!("there should be one freeze window: {seen}") };
+    ensure!(window["active"] == true, "the freeze is not active: {window}");
+    let (name, reason, end) = (text(window, "name")?, text(window, "reason")?, text(window, "endsAt")?);
+    stage.teller.saw(&format!("freeze {name} is active until {end}: {reason}"));
+    let asked = request(world, release, "prod").await?;
+    let promotion = text(&asked, "id")?;
+    let blocked = becomes(stage, &world.people.ada, promotion, &["blocked"]).await?;
+    stage.teller.saw(&format!("{} asked for prod: {}", release.name(), text(&blocked, "status")?));
+    for gate in gates(&blocked["decision"]) {
+        stage.teller.saw(&format!("gate {gate}"));
+    }
+    ensure!(blocked["deploymentJobId"].is_null(), "a job was made although prod is frozen");
+    world.people.admin.delete(&format!("{windows}/{}?reason=the%20sale%20is%20over", text(window, "id")?)).await?;
+    let waiting = becomes(stage, &world.people.ada, promotion, &["awaiting_approval"]).await?;
+    stage.teller.saw(&format!("the freeze is lifted: {}", text(&waiting, "status")?));
+    stage.teller.command("plimsoll freeze create prod --data @sale.yaml");
+    stage.teller.command("plimsoll freeze delete prod sale --reason 'the sale is over'");
+    Ok(promotion.to_owned())
+}

@@ -1,0 +1,70 @@
+//! The server's start, and the people of the story: an administrator, one who releases, one who approves.
+
+use anyhow::{Context as _, Result};
+use plimsoll_core::{context::Context, permission::BuiltInRole};
+use serde_json::{Value, json};
+
+use crate::demo::{
+    api::{Person, list, text},
+    parts::server,
+    sign_in::sign_in as signed_in,
+    stage::Stage,
+};
+
+/// Everybody.
+pub(crate) struct People {
+    pub(crate) server: String,
+    /// Of each of them; made for this demo alone.
+    pub(crate) password: String,
+    pub(super) admin: Person,
+    /// She cuts releases and asks for promotions. She could approve, if they were not her own.
+    pub(super) ada: Person,
+    /// She approves.
+    pub(super) grace: Person,
+}
+
+pub(super) async fn sign_in(stage: &Stage) -> Result<People> {
+    let password: String = Context::system().random::<12>().iter().map(|byte| format!("{byte:02x}")).collect();
+    stage.does("the server makes its database and keys");
+    let server = server::start(&stage.parts, &password).await?;
+    stage.teller.saw(&format!("the API answers at {server}"));
+    stage.teller.command("plimsoll serve --allow-process-hosts");
+    stage.does("people sign in");
+    let admin = signed_in(&server, "admin", &password).await?;
+    let ada = [BuiltInRole::ReleaseManager, BuiltInRole::Approver];
+    let ada = join(&admin, &server, "ada", &password, &ada).await?;
+    let grace = join(&admin, &server, "grace", &password, &[BuiltInRole::Approver]).await?;
+    for user in list(&admin.get("/users?sort=name").await?) {
+        let name = text(user, "name")?;
+        let roles = roles_of(&admin, text(user, "id")?).await?;
+        stage.teller.saw(&format!("{name} is signed in; roles: {}", roles.join(", ")));
+    }
+    stage.teller.command(&format!("plimsoll login {server}"));
+    Ok(People { server, password, admin, ada, grace })
+}
+
+/// A new user with these roles, who signs in.
+async fn join(admin: &Person, server: &str, name: &str, password: &str, roles: &[BuiltInRole]) -> Result<Person> {
+    let made = admin.post("/users", &json!({ "name": name, "password": password })).await?;
+    let id = text(&made, "id")?;
+    let known = admin.get("/roles?pageSize=100").await?;
+    for role in roles {
+        let role = named(&known, role.name())?;
+        let principal = json!({ "type": "user", "id": id });
+        let body = json!({ "roleId": role["id"], "principal": principal, "reason": "their work in the demo" });
+        admin.post("/role-bindings", &body).await?;
+    }
+    let mut person = signed_in(server, name, password).await?;
+    id.clone_into(&mut person.id);
+    Ok(person)
+}
+
+async fn roles_of(admin: &Person, user: &str) -> Result<Vec<String>> {
+    let bindings = admin.get("/role-bindings?pageSize=100").await?;
+    let own = list(&bindings).iter().filter(|binding| binding["principal"]["id"] == user);
+    own.map(|binding| Ok(text(binding, "role")?.to_owned())).collect()
+}
+
+fn named<'a>(all: &'a Value, name: &str) -> Result<&'a Value> {
+    list(all).iter().find(|one| one["name"] == name).with_context(|| format!("there is no {name}"))
+}

@@ -1,0 +1,24 @@
+//! Version stickers: what each host says of itself, signed by the server.
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::{APPLICATION, World};
+use crate::demo::{offline, stage::Stage};
+
+/// What runs where at the end.
+const AT_THE_END: [(&str, &str); 3] = [("dev", "1.1.0"), ("staging", "1.1.0"), ("prod", "1.0.0")];
+
+/// Reads each host's sticker with nothing but the key.
+pub(super) async fn verify(stage: &Stage, world: &World) -> Result<()> {
+    let key = offline::key(stage, world.a_host()?).await?;
+    for host in &world.hosts {
+        let said = offline::verified(stage, "sticker", &host.sticker(APPLICATION), &key).await?;
+        let at_the_end = AT_THE_END.iter().find(|(environment, _)| *environment == host.environment);
+        let (_, version) = at_the_end.with_context(|| format!("{} is in no environment", host.name))?;
+        let expected = format!("{} runs {version}", host.name);
+        ensure!(said.contains(&expected), "the sticker of {} should say {version}: {said}", host.name);
+        stage.teller.saw(&said);
+    }
+    stage.teller.command(&format!("plimsoll sticker verify DIR/{APPLICATION}.plimsoll.json --key key.pem"));
+    Ok(())
+}

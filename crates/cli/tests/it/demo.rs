@@ -1,0 +1,204 @@
+//! `plimsoll demo --once`: its whole story, and what becomes of it when something of it is taken away.
+
+use std::{
+    fs::{self, File},
+    io::{BufRead as _, BufReader, Lines},
+    path::Path,
+    process::{Child, ChildStdout, Command, Stdio},
+    time::Duration,
+};
+
+use plimsoll_testkit::{
+    ContainerHost, TestNetwork, eventually,
+    reaper::{Cleanup, Job},
+};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::estate::plimsoll;
+
+/// A demo that is running, with a folder of its own for everything.
+struct Demo {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    told: String,
+    folder: tempfile::TempDir,
+    _job: Job,
+    _left: Cleanup,
+}
+
+impl Demo {
+    fn start(targets: &str) -> Self {
+        Self::start_by(targets, |folder| plimsoll(folder))
+    }
+
+    fn start_by(targets: &str, program: impl FnOnce(&Path) -> Command) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        // Applications that run as nobody pass through it.
+        fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let mut command = program(folder.path());
+        let errors = File::create(folder.path().join("stderr")).unwrap();
+        command.args(["demo", "--once", "--targets", targets]).env("TMPDIR", folder.path());
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let left = format!("kill -9 $({})", processes_in(folder.path()));
+        let (job, left) = (Job::kill(child.id()).unwrap(), Cleanup::new(left).unwrap());
+        Self { child, lines, told: String::new(), folder, _job: job, _left: left }
+    }
+
+    /// Reads on until a line has `text`.
+    fn until(&mut self, text: &str) {
+        for line in self.lines.by_ref() {
+            let line = line.unwrap();
+            self.told.push_str(&line);
+            self.told.push('\n');
+            if line.contains(text) {
+                return;
+            }
+        }
+        panic!("the demo ended before it said {text:?}:\n{}\n{}", self.told, self.complaint());
+    }
+
+    /// Signals one of the demo's parts.
+    fn signal(&self, part: &str, signal: Signal) {
+        let home = fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        let list = home.filter(|path| path.is_dir()).map(|path| path.join("parts.json")).next().unwrap();
+        let parts: Value = serde_json::from_slice(&fs::read(list).unwrap()).unwrap();
+        let found = parts.as_array().unwrap().iter().find(|one| one["name"] == part).expect(part);
+        send(found["pid"].as_i64().unwrap(), signal);
+    }
+
+    fn complaint(&self) -> String {
+        fs::read_to_string(self.folder.path().join("stderr")).unwrap()
+    }
+
+    /// How it ended; checks that nothing of it is left on disk or running.
+    fn end(mut self) -> (Option<i32>, String, String) {
+        for line in self.lines.by_ref() {
+            self.told.push_str(&line.unwrap());
+            self.told.push('\n');
+        }
+        let code = self.child.wait().unwrap().code();
+        let left: Vec<_> = fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["stderr"], "the demo leaves nothing on disk");
+        // What was killed a moment ago may still be shown.
+        let running = || Command::new("bash").args(["-c", &processes_in(self.folder.path())]).output().unwrap().stdout;
+        eventually("nothing of the demo runs", Duration::from_secs(10), || running().is_empty().then_some(())).unwrap();
+        (code, std::mem::take(&mut self.told), self.complaint())
+    }
+}
+
+/// The parts of the demo in `folder`, and what they deployed, by their environment.
+fn processes_in(folder: &Path) -> String {
+    let home = folder.join("plimsoll-demo-");
+    format!("grep -lsF -e HOME={0} -e LEDGER={0} /proc/[0-9]*/environ | cut -d/ -f3", home.display())
+}
+
+fn send(pid: i64, signal: Signal) {
+    kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), signal).unwrap();
+}
+
+/// What must have been told, whatever the targets are.
+fn is_whole(told: &str) {
+    for line in [
+        "409 RELEASE_SEALED",
+        "(superseded)",
+        "gate promotion_path: deny",
+        "gate freeze_window: deny",
+        "the freeze is lifted: awaiting_approval",
+        "ada: 403 SEPARATION_OF_DUTIES",
+        "approved by grace",
+        "prod-2: web runs sha256:",
+        "the job is rolled_back",
+        "each was answered by 1.1.0",
+        "rollback to shop@1.0.0: succeeded",
+        "grace promotion_approve succeeded",
+        "of type rollback: verified",
+        "changed: error: the packet is not verified",
+        "verified: staging-2 runs 1.1.0",
+        "verified: prod-2 runs 1.0.0",
+    ] {
+        assert!(told.contains(line), "{line:?} is missing in:\n{told}");
+    }
+}
+
+#[test]
+fn the_demo_tells_its_whole_story_on_processes() {
+    let (code, told, complaint) = Demo::start("process").end();
+    assert_eq!(code, Some(0), "{told}\n{complaint}");
+    is_whole(&told);
+    assert!(told.contains("dev-1: process_host, healthy"), "{told}");
+}
+
+#[test]
+fn the_demo_tells_its_whole_story_on_docker() {
+    let network = TestNetwork::new().unwrap();
+    let engine = ContainerHost::docker(&network).unwrap();
+    // On the engine's own host, where both find the demo's registry on loopback.
+    let demo = Demo::start_by("docker", |folder| {
+        let mut there = engine.host().command(env!("CARGO_BIN_EXE_plimsoll")).unwrap();
+        there.env_clear().env("HOME", folder).env("PATH", std::env::var_os("PATH").unwrap()).current_dir(folder);
+        there.env("DOCKER_HOST", engine.engine_url());
+        there
+    });
+    let (code, told, complaint) = demo.end();
+    assert_eq!(code, Some(0), "{told}\n{complaint}");
+    is_whole(&told);
+    assert!(told.contains("dev-1: docker_host, healthy"), "{told}");
+    assert_eq!(engine.cli(&["ps", "-aq"]).unwrap(), "", "no container stays");
+    assert_eq!(engine.cli(&["images", "-aq"]).unwrap(), "", "no image stays");
+}
+
+#[test]
+fn an_engine_that_is_not_there_is_said_so() {
+    let demo = Demo::start_by("docker", |folder| {
+        let mut command = plimsoll(folder);
+        command.env("DOCKER_HOST", "unix:///nowhere/docker.sock");
+        command
+    });
+    let (code, _, complaint) = demo.end();
+    assert_eq!(code, Some(5), "{complaint}");
+    assert!(complaint.contains("step 3 failed") && complaint.contains("/nowhere/docker.sock"), "{complaint}");
+}
+
+#[test]
+fn without_its_registry_it_fails_and_names_the_step() {
+    let mut demo = Demo::start("process");
+    demo.until("8. ");
+    demo.signal("registry", Signal::KILL);
+    let (code, told, complaint) = demo.end();
+    assert_eq!(code, Some(5), "{told}\n{complaint}");
+    // The step in which the registry was next needed, or was already in use.
+    let named = complaint.contains("step 8 failed") || complaint.contains("step 9 failed");
+    assert!(named && complaint.contains("registry"), "{complaint}");
+}
+
+#[test]
+fn without_an_agent_it_fails_and_names_the_step() {
+    let mut demo = Demo::start("process");
+    demo.until("9. ");
+    demo.signal("agent-dev-2", Signal::KILL);
+    let (code, told, complaint) = demo.end();
+    assert_eq!(code, Some(5), "{told}\n{complaint}");
+    assert!(complaint.contains("step 9 failed") && complaint.contains("agent-dev-2 is gone"), "{complaint}");
+}
+
+/// The process is there and the server still has its connection: the promotion itself finds out.
+#[test]
+fn with_an_agent_that_hangs_it_fails_and_names_the_step() {
+    let mut demo = Demo::start("process");
+    demo.until("9. ");
+    demo.signal("agent-staging-1", Signal::STOP);
+    let (code, told, complaint) = demo.end();
+    assert_eq!(code, Some(5), "{told}\n{complaint}");
+    assert!(complaint.contains("step 11 failed") && complaint.contains("staging-1: the agent did not answer"), "{complaint}");
+}
+
+#[test]
+fn an_interrupted_demo_leaves_nothing() {
+    let mut demo = Demo::start("process");
+    demo.until("10. ");
+    send(i64::from(demo.child.id()), Signal::INT);
+    let (code, told, complaint) = demo.end();
+    assert_eq!(code, Some(130), "{told}\n{complaint}");
+}
