@@ -235,7 +235,8 @@ fn verify(stickers: &[PathBuf], key: Option<&Path>, config: &AgentConfig) -> Res
 
 fn known_keys(config: &AgentConfig) -> Result<Vec<String>> {
     let identity = Home::open(&config.data_directory)?.identity()?;
-    let identity = identity.context("no agent is enrolled here, so no server's keys are known; name its --data-dir, or give --key")?;
+    let identity = identity
+        .context("no agent is enrolled here, so no server's keys are known; name its --data-dir, or give --key")?;
     Ok(identity.server_keys.into_iter().map(|key| key.public_key_pem).collect())
 }
 

@@ -191,7 +191,10 @@ fn with_an_agent_that_hangs_it_fails_and_names_the_step() {
     demo.signal("agent-staging-1", Signal::STOP);
     let (code, told, complaint) = demo.end();
     assert_eq!(code, Some(5), "{told}\n{complaint}");
-    assert!(complaint.contains("step 11 failed") && complaint.contains("staging-1: the agent did not answer"), "{complaint}");
+    assert!(
+        complaint.contains("step 11 failed") && complaint.contains("staging-1: the agent did not answer"),
+        "{complaint}"
+    );
 }
 
 #[test]
