@@ -1,6 +1,6 @@
 //! Checking JSON against a JSON Schema, with every mistake named by its path.
 
-use jsonschema::{Validator, error::ValidationErrorKind};
+use jsonschema::{ValidationError as Mistake, Validator, error::ValidationErrorKind};
 use plimsoll_core::{Error, Result, ValidationError};
 use serde_json::Value;
 
@@ -25,28 +25,49 @@ impl JsonSchema {
     pub fn check(&self, value: &Value, at: &str) -> Vec<ValidationError> {
         let mut wrong = Vec::new();
         for error in self.0.iter_errors(value).take(LISTED) {
-            let path = field_path(at, error.instance_path().as_str());
-            match error.kind() {
-                ValidationErrorKind::AdditionalProperties { unexpected }
-                | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
-                    wrong.extend(unexpected.iter().map(|name| {
-                        ValidationError::new(
-                            join(&path, name),
-                            "unknown_field",
-                            "this field is not known; check its spelling",
-                        )
-                    }));
-                }
-                ValidationErrorKind::Required { property } => {
-                    let name = property.as_str().unwrap_or_default();
-                    wrong.push(ValidationError::new(join(&path, name), "required", "this field is required"));
-                }
-                // Masked: the value may be a secret.
-                kind => wrong.push(ValidationError::new(path, kind.keyword(), error.masked().to_string())),
-            }
+            report(&error, at, &mut wrong);
         }
         wrong
     }
+}
+
+fn report(error: &Mistake<'_>, at: &str, wrong: &mut Vec<ValidationError>) {
+    let path = field_path(at, error.instance_path().as_str());
+    match error.kind() {
+        ValidationErrorKind::AdditionalProperties { unexpected }
+        | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
+            wrong.extend(unexpected.iter().map(|name| {
+                ValidationError::new(join(&path, name), "unknown_field", "this field is not known; check its spelling")
+            }));
+        }
+        ValidationErrorKind::Required { property } => {
+            let name = property.as_str().unwrap_or_default();
+            wrong.push(ValidationError::new(join(&path, name), "required", "this field is required"));
+        }
+        ValidationErrorKind::OneOfNotValid { context } | ValidationErrorKind::AnyOf { context } => {
+            match meant(context) {
+                Some(mistakes) => mistakes.iter().for_each(|one| report(one, at, wrong)),
+                None => {
+                    wrong.push(ValidationError::new(path, "one_of", "must have one of the forms in the documentation"))
+                }
+            }
+        }
+        // Masked: the value may be a secret.
+        kind => wrong.push(ValidationError::new(path, kind.keyword(), error.masked().to_string())),
+    }
+}
+
+/// The mistakes of the one form that was meant: the only one whose fixed words, such as its `type`, are right.
+fn meant<'a>(forms: &'a [Vec<Mistake<'static>>]) -> Option<&'a [Mistake<'static>]> {
+    let other = |one: &Mistake<'_>| {
+        matches!(
+            one.kind(),
+            ValidationErrorKind::Enum { .. } | ValidationErrorKind::Constant { .. } | ValidationErrorKind::Type { .. }
+        )
+    };
+    let mut candidates = forms.iter().filter(|mistakes| !mistakes.iter().any(other));
+    let first = candidates.next()?;
+    candidates.next().is_none().then_some(first)
 }
 
 fn join(path: &str, name: &str) -> String {
@@ -91,5 +112,25 @@ mod tests {
         let mut found: Vec<_> = wrong.iter().map(|one| (one.field.as_str(), one.code.as_str())).collect();
         found.sort_unstable();
         assert_eq!(found, [("config.insecure", "type"), ("config.url", "required"), ("config.x", "unknown_field")]);
+    }
+
+    #[test]
+    fn of_several_forms_the_one_that_was_meant_is_spoken_of() {
+        let form = |kind: &str, field: &str| {
+            json!({
+                "type": "object", "additionalProperties": false, "required": ["type", field],
+                "properties": { "type": { "enum": [kind] }, field: { "type": "integer" } }
+            })
+        };
+        let schema = json!({ "properties": { "how": { "oneOf": [form("walk", "steps"), form("ride", "miles")] } } });
+        let schema = JsonSchema::compile("test", &schema).unwrap();
+        let found = |value: Value| -> Vec<(String, String)> {
+            schema.check(&value, "").into_iter().map(|one| (one.field, one.code.to_string())).collect()
+        };
+        let said = |field: &str, code: &str| (field.to_owned(), code.to_owned());
+        assert_eq!(found(json!({ "how": { "type": "ride" } })), [said("how.miles", "required")]);
+        assert_eq!(found(json!({ "how": { "type": "ride", "miles": 3, "x": 1 } })), [said("how.x", "unknown_field")]);
+        assert_eq!(found(json!({ "how": { "type": "swim" } })), [said("how", "one_of")]);
+        assert!(found(json!({ "how": { "type": "walk", "steps": 3 } })).is_empty());
     }
 }

@@ -10,7 +10,7 @@ use plimsoll_authority::{
     seal::{Aad, KeyScope, SealedBytes},
     secret::ExposeSecret as _,
 };
-use plimsoll_core::{Result, id::TenantId};
+use plimsoll_core::{Result, evidence_packet::EvidenceKey, id::TenantId};
 use plimsoll_evidence::SigningKey;
 use plimsoll_store::{
     Scope,
@@ -18,7 +18,7 @@ use plimsoll_store::{
 };
 use uuid::Uuid;
 
-use crate::App;
+use crate::{App, Caller};
 
 /// Tenants whose keys are kept in memory.
 const MOST: usize = 10_000;
@@ -58,6 +58,23 @@ impl App {
         }
         keys.insert(tenant, Arc::clone(&key));
         Ok(key)
+    }
+
+    /// The public halves of all the tenant's signing keys, the one in force first.
+    pub async fn evidence_key_list(&self, caller: &Caller) -> Result<Vec<EvidenceKey>> {
+        // A tenant that signed nothing yet gets its key now, so that it can be pinned before it is needed.
+        let current = self.signer(caller.tenant()).await?;
+        let stored = self.store.read(caller.scope(), "evidence_key_list", evidence_key::all).await?;
+        let mut keys: Vec<EvidenceKey> = stored
+            .into_iter()
+            .map(|key| EvidenceKey {
+                current: key.key_id == current.key_id(),
+                key_id: key.key_id,
+                public_key_pem: key.public_key,
+            })
+            .collect();
+        keys.sort_by_key(|key| !key.current);
+        Ok(keys)
     }
 
     async fn first_key(&self, tenant: TenantId) -> Result<StoredEvidenceKey> {

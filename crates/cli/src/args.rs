@@ -102,6 +102,15 @@ pub(crate) enum StoredEvidence {
         /// Its id
         id: String,
     },
+    /// Print the public key that evidence and stickers are verified with (PEM)
+    #[command(
+        before_help = "Examples:\n  plimsoll evidence key > plimsoll.pem\n\nKeep it where you verify. Compare its fingerprint with somebody you trust."
+    )]
+    Key {
+        /// Older keys too, which verify older evidence
+        #[arg(long)]
+        all: bool,
+    },
     /// Fetch a packet, byte for byte
     #[command(before_help = "Examples:\n  plimsoll evidence download ID > packet.json")]
     Download {

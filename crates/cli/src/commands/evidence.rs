@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use plimsoll_core::promotion::{Decision, DecisionInputs, decide};
+use plimsoll_core::{
+    evidence_packet::EvidenceKey,
+    promotion::{Decision, DecisionInputs, decide},
+};
 use plimsoll_evidence::{MAX_PACKET_BYTES, Packet, Part, PredicateType, Statement, VerifyError, verify_packet};
 use reqwest::Method;
 use serde::de::DeserializeOwned;
@@ -31,6 +34,14 @@ pub(super) async fn stored(command: StoredEvidence, client: &Client, printer: &P
     match command {
         StoredEvidence::List(list) => PACKET.run(Verb::List(list), client, printer).await,
         StoredEvidence::Get { id } => PACKET.run(Verb::Get { which: id }, client, printer).await,
+        StoredEvidence::Key { all } => {
+            let keys: Vec<EvidenceKey> = client.data(Call::new(Method::GET, "/evidence-keys")).await?;
+            for key in keys.iter().filter(|key| all || key.current) {
+                printer.progress(&format!("key {}", key.key_id));
+                printer.bytes(key.public_key_pem.as_bytes())?;
+            }
+            Ok(Exit::Ok)
+        }
         StoredEvidence::Download { id, dsse } => {
             let mut call = Call::new(Method::GET, &format!("/evidence-packets/{id}/download"));
             if dsse {

@@ -100,7 +100,7 @@ pub(crate) enum FreezeCommand {
         env: String,
         /// The window's name or id
         which: String,
-        /// Why; needed when it is active or begins within a day
+        /// Why; needed while it holds releases up
         #[arg(long)]
         reason: Option<String>,
     },
@@ -121,8 +121,10 @@ pub(super) async fn freeze(command: FreezeCommand, client: &Client, printer: &Pr
             client.guard(printer)?;
             let path = windows(client, &env).await?;
             let id = window_id(client, &path, &which).await?;
-            let call = Call::new(Method::DELETE, &format!("{path}/{id}"));
-            let call = if let Some(reason) = reason { call.query("reason", reason) } else { call };
+            let mut call = Call::new(Method::DELETE, &format!("{path}/{id}"));
+            if let Some(reason) = &reason {
+                call = call.query("reason", reason);
+            }
             client.done(call).await?;
             printer.progress(&format!("deleted freeze window {which}"));
         }

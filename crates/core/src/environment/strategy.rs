@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 #[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum Strategy {
     /// All targets in one batch.
+    #[schema(rename_all = "camelCase")]
     AllAtOnce {
         /// The job goes on while no more tasks than this have failed.
         #[serde(default)]
@@ -24,6 +25,7 @@ pub enum Strategy {
         watch_seconds: u32,
     },
     /// Batch after batch.
+    #[schema(rename_all = "camelCase")]
     Rolling {
         /// Targets in a batch.
         batch_size: BatchSize,
@@ -126,6 +128,7 @@ pub enum OfflineTargets {
     /// It is skipped and listed; it does not count as a failure.
     Skip {},
     /// The job waits for it that long at its turn, then skips it.
+    #[schema(rename_all = "camelCase")]
     Wait {
         /// How long.
         wait_seconds: u32,

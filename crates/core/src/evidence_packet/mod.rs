@@ -103,6 +103,18 @@ pub struct EvidenceSubject {
     pub digest: Digest,
 }
 
+/// The public half of a key that signs evidence, stickers and orders: all that offline verification needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EvidenceKey {
+    /// `SHA256:` and the fingerprint, as OpenSSH prints it.
+    pub key_id: String,
+    /// The key, SPKI in PEM.
+    pub public_key_pem: String,
+    /// Whether new evidence is signed with it; the others verify what is older.
+    pub current: bool,
+}
+
 /// The record left on a target.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]

@@ -142,6 +142,7 @@ operations! {
     AbReleaseTraffic "ab_release_traffic", Get "/ab-releases/{id}/traffic", ProgressiveRead, Read, None, Standard, Contract, NotYet;
     AbReleaseHealth "ab_release_health", Get "/ab-releases/{id}/health", ProgressiveRead, Read, None, Standard, Contract, NotYet;
     RolloutStrategyList "rollout_strategy_list", Get "/rollout-strategies", ProgressiveRead, Read, None, Standard, Contract, NotYet;
+    EvidenceKeyList "evidence_key_list", Get "/evidence-keys", EvidenceRead, Read, None, Standard, Addition, Built;
     EvidencePacketList "evidence_packet_list", Get "/evidence-packets", EvidenceRead, Read, None, Standard, Contract, Built;
     EvidencePacketGet "evidence_packet_get", Get "/evidence-packets/{id}", EvidenceRead, Read, None, Standard, Contract, Built;
     EvidencePacketDownload "evidence_packet_download", Get "/evidence-packets/{id}/download", EvidenceRead, Read, None, Standard, Contract, Built;

@@ -3,7 +3,11 @@
 use axum::{body::Body, response::Response};
 use http::{HeaderValue, header};
 use plimsoll_app::evidence::PacketFormat;
-use plimsoll_core::{Digest, Error, Result, evidence_packet::EvidencePacket, id::EvidencePacketId};
+use plimsoll_core::{
+    Digest, Error, Result,
+    evidence_packet::{EvidenceKey, EvidencePacket},
+    id::EvidencePacketId,
+};
 use plimsoll_protocol::operation::OperationId as Op;
 use plimsoll_store::evidence_packet::PacketRow;
 
@@ -37,10 +41,15 @@ pub(crate) async fn download(call: Call) -> Result<Answer> {
     Ok(Answer::Raw(Box::new(response)))
 }
 
+pub(crate) async fn keys(call: Call) -> Result<Answer> {
+    Answer::ok(&call.server.app.evidence_key_list(&call.caller).await?)
+}
+
 /// The operations of this file.
 pub(crate) fn routes() -> Vec<Route> {
     vec![
         Route::new(Op::EvidencePacketList, list).pages::<EvidencePacket>(),
+        Route::new(Op::EvidenceKeyList, keys).answers::<Vec<EvidenceKey>>(),
         Route::new(Op::EvidencePacketGet, get).answers::<EvidencePacket>(),
         Route::new(Op::EvidencePacketDownload, download).raw("application/json"),
     ]

@@ -146,3 +146,27 @@ async fn the_document_lists_what_is_routed(world: &World) {
     built.sort();
     assert_eq!(listed, built);
 }
+
+/// The wire is camelCase throughout; a schema that says otherwise would refuse what the server understands.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_field_in_the_openapi_document_is_camel_case() {
+    fn collect(schema: &Value, into: &mut Vec<String>) {
+        match schema {
+            Value::Object(map) => {
+                let fields = map.get("properties").and_then(Value::as_object);
+                into.extend(fields.into_iter().flatten().map(|(name, _)| name.clone()));
+                map.values().for_each(|one| collect(one, into));
+            }
+            Value::Array(all) => all.iter().for_each(|one| collect(one, into)),
+            _ => {}
+        }
+    }
+    let world = World::sqlite().await;
+    let document = world.call("GET", "/openapi.json", None, None).await.body;
+    let mut fields = Vec::new();
+    collect(&document["components"]["schemas"], &mut fields);
+    assert!(fields.len() > 500, "{}", fields.len());
+    let wrong: Vec<&String> = fields.iter().filter(|name| name.contains('_')).collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+    world.stop().await;
+}
