@@ -10,6 +10,7 @@
 
 pub mod agent;
 pub mod approval_policy;
+pub mod artifact;
 pub mod audit;
 pub mod component;
 pub mod component_sync;

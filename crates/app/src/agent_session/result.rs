@@ -78,6 +78,7 @@ fn record(tx: &mut Tx<'_>, notes: &mut Notes, mut row: TaskRow, result: &TaskRes
         merge(&mut row.task, seen);
     }
     resource::update(tx, &mut row)?;
+    deployment::artifact::keep_result(tx, notes, &row.task, result)?;
     note_running(tx, notes, &row.task, result)?;
     deployment::note_task(notes, &row.task)?;
     deployment::wake_waiting(tx, row.task.target_id, notes.now())?;

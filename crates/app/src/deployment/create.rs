@@ -22,7 +22,7 @@ use plimsoll_store::{
     resource,
 };
 
-use super::{note_job, wake_job};
+use super::{artifact::keep_plan, note_job, wake_job};
 use crate::Notes;
 
 /// What a job is to do.
@@ -90,6 +90,7 @@ pub fn create_job(tx: &mut Tx<'_>, notes: &mut Notes, new: NewJob) -> Result<Dep
         updated_at: now,
     };
     resource::insert(tx, &job)?;
+    keep_plan(tx, notes, &job)?;
     for target in &job.plan.targets {
         let planned = new.specs.get(&target.target_id).cloned().unwrap_or_default();
         let digest = canonical::digest(&planned.spec)?;

@@ -1,6 +1,7 @@
 //! Deployment jobs: made by promotions and rollbacks, advanced by a reconciler, carried out by agents.
 
 pub mod advance;
+pub(crate) mod artifact;
 pub(crate) mod cancel;
 pub mod create;
 mod effects;

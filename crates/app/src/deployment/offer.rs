@@ -21,7 +21,10 @@ use plimsoll_store::{
     resource,
 };
 
-use super::brought_by;
+use super::{
+    artifact::{self, Of},
+    brought_by,
+};
 use crate::{App, agent_session::target_info};
 
 impl App {
@@ -54,12 +57,17 @@ impl App {
         for (row, target, kept) in waiting {
             let order = self.order(&signer, &known, &row.task, &target, &kept)?;
             let deadline = self.answer_due();
+            let (id, now) = (self.context.id(), self.context.now());
+            let brought = brought_by(&row.task, &kept).cloned();
             crate::failpoint::hit("server::offer_signed");
             self.store
                 .write(scope, "order_keep", move |tx| {
                     let current: TaskRow = resource::get(tx, row.task.id)?;
                     if current.task.epoch != row.task.epoch || current.task.status != TaskStatus::Assigned {
                         return Ok(());
+                    }
+                    if let Some(spec) = &brought {
+                        artifact::keep(tx, id, Of::Task(&row.task), "deployment-spec", spec, now)?;
                     }
                     tx.wake_after_commit();
                     order::keep(tx, &order, deadline)

@@ -48,14 +48,26 @@ pub(crate) fn after_settling(
     }
 }
 
+/// The sticker's text that came with the task's last order.
+pub(crate) fn ordered_text(tx: &mut Tx<'_>, task: &Task) -> Result<Option<String>> {
+    Ok(last_order(tx, task)?.and_then(|order| order.sticker))
+}
+
 /// The task's last order and the sticker that came with it.
 fn ordered(tx: &mut Tx<'_>, task: &Task) -> Result<Option<(TaskOrder, Value)>> {
-    let Some(text) = order::last_text(tx, task.id)? else { return Ok(None) };
-    let unfit = |cause: serde_json::Error| Error::internal_defect(format!("a kept order does not fit: {cause}"));
-    let order: TaskOrder = serde_json::from_str(&text).map_err(unfit)?;
+    let Some(order) = last_order(tx, task)? else { return Ok(None) };
     let Some(sticker) = &order.sticker else { return Ok(None) };
-    let envelope = serde_json::from_str(sticker).map_err(unfit)?;
+    let envelope = serde_json::from_str(sticker).map_err(|cause| unfit(&cause))?;
     Ok(Some((order, envelope)))
+}
+
+fn last_order(tx: &mut Tx<'_>, task: &Task) -> Result<Option<TaskOrder>> {
+    let text = order::last_text(tx, task.id)?;
+    text.map(|text| serde_json::from_str(&text).map_err(|cause| unfit(&cause))).transpose()
+}
+
+fn unfit(cause: &serde_json::Error) -> Error {
+    Error::internal_defect(format!("a kept order does not fit: {cause}"))
 }
 
 fn put(

@@ -2,19 +2,20 @@
 
 use anyhow::{Context as _, Result};
 use plimsoll_core::{
-    deployment::{CancelMode, JobStatus, Remains, TaskStatus},
+    Digest,
+    deployment::{Artifact, CancelMode, JobStatus, Plan, Remains, TaskStatus, spec::DeploymentSpec},
     id::JobId,
     promotion::PromotionStatus,
 };
 use plimsoll_protocol::{agent::ServerFrame, operation::OperationId as Op};
-use plimsoll_store::{Scope, deployment::fence};
+use plimsoll_store::{Scope, artifact::ArtifactRow, deployment::fence, resource::Resource as _};
 use serde_json::{Value, json};
 
 use crate::{
     hand::{Hand, seen},
     on_both_databases,
     shop::{Shop, digest_of},
-    support::{World, answer, body, code},
+    support::{World, answer, body, code, everything},
 };
 
 on_both_databases!(
@@ -23,6 +24,7 @@ on_both_databases!(
     a_cancel_puts_back_what_was_done_when_asked_to,
     a_job_that_has_ended_or_is_elsewhere_is_not_cancelled,
     a_target_is_served_by_an_agent_that_its_labels_choose,
+    a_job_leaves_its_plan_specs_reports_and_stickers,
     a_job_goes_on_when_another_lets_go_of_its_target,
     a_job_that_waits_for_an_offline_target_goes_on_when_it_is_back,
 );
@@ -242,5 +244,45 @@ pub async fn a_job_that_waits_for_an_offline_target_goes_on_when_it_is_back(worl
     shop.world.app.agent_heartbeat(&caller, hand.id, body(beat)).await?;
     shop.advance().await?;
     hand.take(&shop.world).await?;
+    Ok(())
+}
+
+pub async fn a_job_leaves_its_plan_specs_reports_and_stickers(world: World) -> Result<()> {
+    let shop = Shop::open(world, json!({"name": "dev"})).await?;
+    let (hand, _) = shop.staffed().await?;
+    shop.bring(&hand, "1.0.0").await?;
+    let job = shop.start("2.0.0").await?;
+    let caller = shop.world.caller(Op::DeploymentJobArtifacts);
+    let listed = async || -> Result<Vec<Artifact>> {
+        let query = everything::<ArtifactRow>("name")?.within(&ArtifactRow::TABLE, &json!({"jobId": job.id}))?;
+        Ok(shop.world.app.deployment_job_artifacts(&caller, job.id, query).await?.items)
+    };
+    let names = |all: &[Artifact]| all.iter().map(|one| one.name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&listed().await?), ["deployment-spec-web-1.json", "plan.json"]);
+    let offer = hand.take(&shop.world).await?;
+    let sticker = offer.order()?.sticker.context("a sticker")?;
+    hand.end(&shop.world, &offer, "succeeded", json!({})).await?;
+    let all = listed().await?;
+    assert_eq!(
+        names(&all),
+        ["deployment-spec-web-1.json", "health-report-web-1.json", "plan.json", "sticker-web-1.json"]
+    );
+    let mut contents = Vec::new();
+    for one in &all {
+        let (told, content) = shop.world.app.deployment_job_artifact(&caller, job.id, one.id).await?;
+        assert_eq!((&told, told.size_bytes, told.digest), (one, content.len() as u64, Digest::of(&content)));
+        contents.push(content);
+    }
+    assert_eq!(contents[3], sticker.into_bytes());
+    let plan: Plan = serde_json::from_slice(&contents[2])?;
+    assert_eq!(plan, job.plan);
+    let spec: DeploymentSpec = serde_json::from_slice(&contents[0])?;
+    assert_eq!(spec.components[0].image.digest, digest_of("2.0.0"));
+    let report: Value = serde_json::from_slice(&contents[1])?;
+    assert_eq!((&report["outcome"], &report["targetName"]), (&json!("succeeded"), &json!("web-1")));
+    // Another job's artifact is not found under this one.
+    shop.advance().await?;
+    let other = shop.start("3.0.0").await?;
+    assert_eq!(code(shop.world.app.deployment_job_artifact(&caller, other.id, all[0].id).await), "NOT_FOUND");
     Ok(())
 }

@@ -128,8 +128,8 @@ operations! {
     DeploymentJobTasks "deployment_job_tasks", Get "/deployment-jobs/{id}/tasks", DeploymentRead, Read, None, Standard, Contract, Built;
     DeploymentJobTask "deployment_job_task", Get "/deployment-jobs/{id}/tasks/{taskId}", DeploymentRead, Read, None, Standard, Contract, Built;
     DeploymentJobTaskLogs "deployment_job_task_logs", Get "/deployment-jobs/{id}/tasks/{taskId}/logs", DeploymentRead, Read, None, Standard, Contract, Built;
-    DeploymentJobArtifacts "deployment_job_artifacts", Get "/deployment-jobs/{id}/artifacts", DeploymentRead, Read, None, Standard, Contract, NotYet;
-    DeploymentJobArtifact "deployment_job_artifact", Get "/deployment-jobs/{id}/artifacts/{artifactId}", DeploymentRead, Read, None, Standard, Contract, NotYet;
+    DeploymentJobArtifacts "deployment_job_artifacts", Get "/deployment-jobs/{id}/artifacts", DeploymentRead, Read, None, Standard, Contract, Built;
+    DeploymentJobArtifact "deployment_job_artifact", Get "/deployment-jobs/{id}/artifacts/{artifactId}", DeploymentRead, Read, None, Standard, Contract, Built;
     RollbackCreate "rollback_create", Post "/rollbacks", RollbackCreate, Mutation, InTransaction, Standard, Contract, Built;
     RollbackList "rollback_list", Get "/rollbacks", DeploymentRead, Read, None, Standard, Contract, Built;
     AbReleaseCreate "ab_release_create", Post "/ab-releases", ProgressiveWrite, Mutation, InTransaction, Standard, Contract, NotYet;

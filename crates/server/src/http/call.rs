@@ -27,6 +27,8 @@ pub(crate) struct Call {
     pub(crate) body: Value,
     /// Read-only fields that a PUT sent along.
     pub(crate) read_only: Map<String, Value>,
+    /// The request's headers.
+    pub(crate) headers: http::HeaderMap,
     /// For streams: the connection to upgrade.
     pub(crate) upgrade: Option<axum::extract::ws::WebSocketUpgrade>,
 }

@@ -2,13 +2,13 @@
 
 use plimsoll_core::{
     Result,
-    deployment::{DeploymentJob, LogLine, Task},
+    deployment::{Artifact, DeploymentJob, LogLine, Task},
     id::JobId,
 };
 use plimsoll_protocol::{deployment::CancelJob, operation::OperationId as Op};
-use plimsoll_store::{deployment::TaskRow, resource::Resource as _};
+use plimsoll_store::{artifact::ArtifactRow, deployment::TaskRow, resource::Resource as _};
 
-use super::{answer::Answer, call::Call, job_stream, route::Route};
+use super::{answer::Answer, call::Call, download::Download, job_stream, route::Route};
 
 /// Log lines of one answer.
 const LINES: usize = 1000;
@@ -41,6 +41,19 @@ pub(crate) async fn task_logs(call: Call) -> Result<Answer> {
     Answer::ok(&call.server.app.deployment_job_task_logs(&call.caller, job, task, after, limit).await?)
 }
 
+pub(crate) async fn artifacts(call: Call) -> Result<Answer> {
+    let id: JobId = call.id("id")?;
+    let parent = serde_json::json!({ "jobId": id });
+    let query = call.list::<ArtifactRow>("createdAt")?.within(&ArtifactRow::TABLE, &parent)?;
+    Answer::page(&call.server.app.deployment_job_artifacts(&call.caller, id, query).await?)
+}
+
+pub(crate) async fn artifact(call: Call) -> Result<Answer> {
+    let (job, id) = (call.id("id")?, call.id("artifactId")?);
+    let (artifact, content) = call.server.app.deployment_job_artifact(&call.caller, job, id).await?;
+    Download { name: artifact.name, media_type: "application/json", content }.answer(&call.headers)
+}
+
 pub(crate) async fn cancel(mut call: Call) -> Result<Answer> {
     let (id, body) = (call.id("id")?, call.body_or_default()?);
     Answer::reply(call.server.app.deployment_job_cancel(&call.caller, id, body).await?)
@@ -58,6 +71,8 @@ pub(crate) fn routes() -> Result<Vec<Route>> {
         Route::new(Op::DeploymentJobTasks, tasks).pages::<Task>(),
         Route::new(Op::DeploymentJobTask, task).answers::<Task>(),
         Route::new(Op::DeploymentJobTaskLogs, task_logs).lists::<LogLine>(),
+        Route::new(Op::DeploymentJobArtifacts, artifacts).pages::<Artifact>(),
+        Route::new(Op::DeploymentJobArtifact, artifact).raw("application/json"),
         Route::new(Op::DeploymentJobCancel, cancel).takes::<CancelJob>()?.optional_body().answers::<DeploymentJob>(),
         Route::new(Op::DeploymentJobStream, stream).raw("application/json"),
     ])

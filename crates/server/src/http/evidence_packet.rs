@@ -1,17 +1,15 @@
 //! Evidence packets.
 
-use axum::{body::Body, response::Response};
-use http::{HeaderValue, header};
 use plimsoll_app::evidence::PacketFormat;
 use plimsoll_core::{
-    Digest, Error, Result,
+    Error, Result,
     evidence_packet::{EvidenceKey, EvidencePacket},
     id::EvidencePacketId,
 };
 use plimsoll_protocol::operation::OperationId as Op;
 use plimsoll_store::evidence_packet::PacketRow;
 
-use super::{answer::Answer, call::Call, route::Route};
+use super::{answer::Answer, call::Call, download::Download, route::Route};
 
 pub(crate) async fn list(call: Call) -> Result<Answer> {
     let query = call.list::<PacketRow>("-createdAt")?;
@@ -29,16 +27,9 @@ pub(crate) async fn download(call: Call) -> Result<Answer> {
         Some("dsse") => PacketFormat::Dsse,
         Some(_) => return Err(Error::field("format", "enum", "choose bundle or dsse")),
     };
-    let bytes = call.server.app.evidence_packet_download(&call.caller, id, format).await?;
-    let failed = |_| Error::internal_defect("a download's header cannot be sent");
-    let name = format!("attachment; filename=\"{id}.sigstore.json\"");
-    let etag = format!("\"{}\"", Digest::of(&bytes).hex());
-    let mut response = Response::new(Body::from(bytes));
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_str(&name).map_err(failed)?);
-    headers.insert(header::ETAG, HeaderValue::from_str(&etag).map_err(failed)?);
-    Ok(Answer::Raw(Box::new(response)))
+    let content = call.server.app.evidence_packet_download(&call.caller, id, format).await?;
+    let name = format!("{id}.sigstore.json");
+    Download { name, media_type: "application/json", content }.answer(&call.headers)
 }
 
 pub(crate) async fn keys(call: Call) -> Result<Answer> {

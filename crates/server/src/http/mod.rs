@@ -9,6 +9,7 @@ pub(crate) mod call;
 mod client;
 mod component;
 mod deployment_job;
+mod download;
 mod environment;
 mod evidence_packet;
 mod freeze_window;

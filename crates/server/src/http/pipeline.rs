@@ -149,7 +149,8 @@ async fn serve(
     } else {
         None
     };
-    let call = Call { server: Arc::clone(server), caller, token, path, query, body, read_only, upgrade };
+    let headers = parts.headers;
+    let call = Call { server: Arc::clone(server), caller, token, path, query, body, read_only, headers, upgrade };
     (route.handler)(call).await
 }
 

@@ -56,3 +56,15 @@ CREATE TABLE task_log (
   PRIMARY KEY (tenant_id, task_id, first_seq)
 ) {strict};
 CREATE UNIQUE INDEX task_log_chunk ON task_log (tenant_id, task_id, chunk);
+
+-- What jobs leave behind, each with its content.
+CREATE TABLE artifact (
+  tenant_id {text} NOT NULL, id {text} NOT NULL, revision {int} NOT NULL, created_at {int} NOT NULL,
+  deleted_at {int}, body {text} NOT NULL,
+  job_id {text} NOT NULL, task_id {text}, name {text} NOT NULL, content {blob} NOT NULL,
+  PRIMARY KEY (tenant_id, id),
+  FOREIGN KEY (tenant_id, job_id) REFERENCES deployment_job (tenant_id, id)
+) {strict};
+CREATE INDEX artifact_by_job ON artifact (tenant_id, job_id, created_at, id);
+CREATE UNIQUE INDEX artifact_of_job ON artifact (tenant_id, job_id, name) WHERE task_id IS NULL;
+CREATE UNIQUE INDEX artifact_of_task ON artifact (tenant_id, task_id, name) WHERE task_id IS NOT NULL;
