@@ -77,14 +77,7 @@ pub(crate) fn keep<T: Serialize>(
     keep_bytes(tx, id, of, kind, &bytes, at)
 }
 
-fn keep_bytes(
-    tx: &mut Tx<'_>,
-    id: ArtifactId,
-    of: Of<'_>,
-    kind: &str,
-    bytes: &[u8],
-    at: Timestamp,
-) -> Result<()> {
+fn keep_bytes(tx: &mut Tx<'_>, id: ArtifactId, of: Of<'_>, kind: &str, bytes: &[u8], at: Timestamp) -> Result<()> {
     let (job_id, task_id) = match of {
         Of::Job(job) => (job, None),
         Of::Task(task) => (task.job_id, Some(task.id)),
