@@ -6,6 +6,7 @@ mod demo;
 mod estate;
 mod kills;
 mod offline;
+mod partition;
 mod proof;
 mod served;
 mod signed_in;
