@@ -32,8 +32,9 @@ use crate::{App, agent::targets_of};
 
 /// Seconds that a cancelled task may take to stop what it runs.
 pub const CANCEL_GRACE_SECONDS: u32 = 10;
-/// Seconds after a lease's end before anything else is done about its tasks.
-pub const LEASE_MARGIN_SECONDS: i64 = 10;
+/// Seconds after a lease's end before anything else is done about its tasks. What is promised is the lease and
+/// ten seconds; the sweeper that looks each second needs the rest.
+pub const LEASE_MARGIN_SECONDS: i64 = 8;
 
 /// An agent with an open stream.
 #[derive(Clone, Debug)]
