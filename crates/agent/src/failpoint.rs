@@ -7,6 +7,7 @@ pub const POINTS: &[&str] = &[
     "agent::ack_sent",
     "agent::step_begun",
     "agent::pulled",
+    "agent::made",
     "agent::started",
     "agent::healthy",
     "agent::switched",

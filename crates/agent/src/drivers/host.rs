@@ -68,7 +68,7 @@ pub struct Ours {
 }
 
 /// A host's own verdict on health.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostHealth {
     /// It has none.
     None,
@@ -76,8 +76,8 @@ pub enum HostHealth {
     Starting,
     /// Good.
     Healthy,
-    /// Bad.
-    Unhealthy,
+    /// Bad; what its last check said.
+    Unhealthy(String),
 }
 
 /// An instance to be made.
@@ -129,6 +129,25 @@ pub enum Probe {
     Bad(String),
 }
 
+/// What a check is to look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// The order.
+    pub order: &'a TaskOrder,
+    /// The components that will be brought; the others run so already.
+    pub bringing: &'a [String],
+    /// Instances that will be stopped before others are started: what they hold will be free.
+    pub leaving: &'a [String],
+}
+
+impl<'a> Wanted<'a> {
+    /// The specs of the components that will be brought.
+    pub fn components(self) -> impl Iterator<Item = &'a ComponentSpec> {
+        let all = self.order.spec.iter().flat_map(|spec| &spec.components);
+        all.filter(move |component| self.bringing.contains(&component.name))
+    }
+}
+
 /// A kind of host.
 pub trait InstanceHost: Send + Sync {
     /// The directory of the target: stickers, fence, records.
@@ -146,9 +165,8 @@ pub trait InstanceHost: Send + Sync {
     /// One instance by name, ours or not.
     fn inspect(&self, name: &str) -> impl Future<Output = Outcome<Option<Instance>>> + Send;
 
-    /// Whether all that an order needs is there; changes nothing. `leaving` are the names of those that will
-    /// be stopped before others are started.
-    fn check(&self, order: &TaskOrder, leaving: &[String]) -> impl Future<Output = Outcome<()>> + Send;
+    /// Whether all that an order needs is there; changes nothing.
+    fn check(&self, wanted: Wanted<'_>) -> impl Future<Output = Outcome<()>> + Send;
 
     /// Makes what instances share: networks.
     fn prepare(&self, scope: Scope<'_>) -> impl Future<Output = Outcome<()>> + Send;
@@ -156,8 +174,11 @@ pub trait InstanceHost: Send + Sync {
     /// Pulls an image by digest and verifies it.
     fn pull(&self, scope: Scope<'_>, component: &ComponentSpec) -> impl Future<Output = Outcome<()>> + Send;
 
-    /// Makes an instance unless it is there, and starts it unless it ever was.
-    fn launch(&self, scope: Scope<'_>, new: NewInstance<'_>) -> impl Future<Output = Outcome<()>> + Send;
+    /// Makes an instance unless it is there. It is not started.
+    fn make(&self, scope: Scope<'_>, new: &NewInstance<'_>) -> impl Future<Output = Outcome<()>> + Send;
+
+    /// Starts an instance that was made, unless it ever ran.
+    fn run(&self, scope: Scope<'_>, new: &NewInstance<'_>) -> impl Future<Output = Outcome<()>> + Send;
 
     /// Starts a stopped instance; one that runs is left alone.
     fn start(&self, scope: Scope<'_>, name: &str) -> impl Future<Output = Outcome<()>> + Send;

@@ -63,6 +63,8 @@ pub struct Reoffer {
 
 /// How often an undo step is tried.
 const UNDO_ATTEMPTS: u32 = 3;
+/// For as long an engine may be away (restarting) before an undo step is given up.
+const UNDO_PATIENCE: Duration = Duration::from_mins(1);
 const UNDO_PAUSE: Duration = Duration::from_secs(2);
 
 /// What came of a step.
@@ -185,17 +187,18 @@ impl<D: Driver, J: Journal> Runner<D, J> {
         let detail = format!("takes back: {}", word(step.kind()));
         self.log.progress(StepKind::Undo, step.component(), StepStatus::Started, Some(&detail));
         let order = Arc::new(self.machine.order().clone());
-        let mut outcome = Ok(());
-        for attempt in 1..=UNDO_ATTEMPTS {
-            outcome = self.undo_once(&order, step).await;
-            match &outcome {
-                Err(error) if error.code != TaskErrorCode::StaleEpoch && attempt < UNDO_ATTEMPTS => {
+        let give_up = Instant::now() + UNDO_PATIENCE;
+        let mut attempt = 1;
+        let outcome = loop {
+            match self.undo_once(&order, step).await {
+                Err(error) if may_pass(&error, attempt, give_up) => {
                     self.log.say(step.component(), format!("undo, attempt {attempt}: {error}"));
+                    attempt += 1;
                     tokio::time::sleep(UNDO_PAUSE).await;
                 }
-                Ok(()) | Err(_) => break,
+                outcome => break outcome,
             }
-        }
+        };
         fail::fail_point!("agent::undone");
         match outcome {
             Ok(()) => {
@@ -242,22 +245,25 @@ impl<D: Driver, J: Journal> Runner<D, J> {
         Ok(())
     }
 
-    /// An error as it may leave the host. A component's last lines may show its secrets, which a restarted
-    /// agent does not know yet: they are asked for again, and without them the lines stay here.
-    async fn masked(&self, mut error: TaskError) -> TaskError {
-        let masker = self.log.masker();
-        if !error.log_tail.is_empty() {
-            let components = self.machine.order().spec.iter().flat_map(|spec| &spec.components);
-            let mounts = components.flat_map(|component| &component.runtime.secrets);
-            let wanted: Vec<SecretRef> =
-                mounts.map(|mount| SecretRef::Environment { name: mount.name.clone() }).collect();
-            error.log_tail = match self.secrets.get(&wanted).await {
-                Ok(_) => masker.mask(&error.log_tail.join("\n")).lines().map(ToOwned::to_owned).collect(),
-                Err(_) => vec!["(withheld: the secrets to be masked in it could not be asked for)".to_owned()],
-            };
+    /// An error as it may leave the host. A component's last words (its lines, the output of its health
+    /// check) may show its secrets, which a restarted agent does not know yet: they are asked for again, and
+    /// without them the words stay here.
+    async fn masked(&self, error: TaskError) -> TaskError {
+        let components = self.machine.order().spec.iter().flat_map(|spec| &spec.components);
+        let mounts = components.flat_map(|component| &component.runtime.secrets);
+        let wanted: Vec<SecretRef> = mounts.map(|mount| SecretRef::Environment { name: mount.name.clone() }).collect();
+        let quotes =
+            matches!(error.code, TaskErrorCode::StartFailed | TaskErrorCode::Unhealthy | TaskErrorCode::Unstable);
+        if quotes && self.secrets.get(&wanted).await.is_err() {
+            const WITHHELD: &str = "(withheld: the secrets to be masked in it could not be asked for)";
+            return TaskError { message: WITHHELD.to_owned(), log_tail: vec![WITHHELD.to_owned()], ..error };
         }
-        error.message = masker.mask(&error.message);
-        error
+        let masker = self.log.masker();
+        TaskError {
+            message: masker.mask(&error.message),
+            log_tail: masker.mask(&error.log_tail.join("\n")).lines().map(ToOwned::to_owned).collect(),
+            ..error
+        }
     }
 
     /// Passes the fence.
@@ -365,6 +371,12 @@ const fn remains(end: &End) -> Option<Remains> {
     }
 }
 
+/// Whether an undo step that failed is tried again.
+fn may_pass(error: &TaskError, attempt: u32, give_up: Instant) -> bool {
+    let is_away = error.code == TaskErrorCode::EngineUnavailable && Instant::now() < give_up;
+    error.code != TaskErrorCode::StaleEpoch && (is_away || attempt < UNDO_ATTEMPTS)
+}
+
 /// The components of a task whose target could not be looked at in the end.
 fn unseen(machine: &Machine) -> Vec<ComponentResult> {
     let order = machine.order();
@@ -420,6 +432,13 @@ fn passed(step: StepKind) {
         StepKind::Settle => fail::fail_point!("agent::settled"),
         StepKind::Sticker => fail::fail_point!("agent::sticker_placed"),
         StepKind::Discard => fail::fail_point!("agent::discarded"),
-        StepKind::Clean | StepKind::Check | StepKind::Prepare | StepKind::Watch | StepKind::Prune | StepKind::Undo => {}
+        // The driver itself has `agent::made`, between making and starting.
+        StepKind::Make
+        | StepKind::Clean
+        | StepKind::Check
+        | StepKind::Prepare
+        | StepKind::Watch
+        | StepKind::Prune
+        | StepKind::Undo => {}
     }
 }

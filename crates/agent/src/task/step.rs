@@ -41,7 +41,9 @@ pub enum Step {
     },
     /// Look whether all that is needed is there, before anything is changed.
     Check {
-        /// Those that will be stopped before others are started: what they hold will be free.
+        /// The components that will be brought; the others run so already.
+        bringing: Vec<String>,
+        /// Containers that will be stopped before others are started: what they hold will be free.
         leaving: Vec<String>,
     },
     /// Make the networks that the spec names.
@@ -51,6 +53,17 @@ pub enum Step {
         /// Of which component.
         component: String,
     },
+    /// Make one new instance without starting it: what it needs is still held.
+    Make {
+        /// Of which component.
+        component: String,
+        /// Which of its instances.
+        instance: u16,
+        /// Its container.
+        name: String,
+        /// Whether it answers to the component's name at once.
+        alias: Alias,
+    },
     /// Stop the old ones first: the new one needs what they hold.
     StopOld {
         /// Of which component.
@@ -58,7 +71,7 @@ pub enum Step {
         /// Which.
         old: Vec<Old>,
     },
-    /// Make and start one new instance.
+    /// Make one new instance, unless it is made, and start it.
     Start {
         /// Of which component.
         component: String,
@@ -147,6 +160,7 @@ impl Step {
             Self::Check { .. } => StepKind::Check,
             Self::Prepare => StepKind::Prepare,
             Self::Pull { .. } => StepKind::Pull,
+            Self::Make { .. } => StepKind::Make,
             Self::StopOld { .. } => StepKind::StopOld,
             Self::Start { .. } => StepKind::Start,
             Self::Health { .. } => StepKind::Health,
@@ -165,6 +179,7 @@ impl Step {
     pub fn component(&self) -> Option<&str> {
         match self {
             Self::Pull { component }
+            | Self::Make { component, .. }
             | Self::StopOld { component, .. }
             | Self::Start { component, .. }
             | Self::Health { component, .. }
@@ -185,7 +200,8 @@ impl Step {
     #[must_use]
     pub const fn changes_the_set(&self) -> bool {
         match self {
-            Self::StopOld { .. }
+            Self::Make { .. }
+            | Self::StopOld { .. }
             | Self::Start { .. }
             | Self::Retire { .. }
             | Self::Settle { .. }

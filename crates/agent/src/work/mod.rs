@@ -250,7 +250,9 @@ impl Work {
 
     /// Starts every task whose target is free.
     fn start_ready(&mut self) {
-        for task in self.lanes.ready() {
+        let tasks = &self.tasks;
+        let ready = self.lanes.ready(|task| tasks.get(&task).map_or(0, |held| held.epoch));
+        for task in ready {
             self.start(task);
         }
         self.tell_held();

@@ -187,6 +187,8 @@ async fn what_runs_outlives_the_agent_and_is_kept_up() {
     // Its supervisor starts it again.
     kill(starts(&ledger)[0].1);
     eventually("it was started again", PATIENCE, || starts(&ledger).len() == 2).unwrap();
+    let runs = || find(&site, &name) == RunState::Running;
+    eventually("its supervisor has written that down", PATIENCE, runs).unwrap();
     let again = site.only().await;
     assert_eq!((again.state, again.restarts), (RunState::Running, 1));
 

@@ -10,7 +10,7 @@ use std::{
 use plimsoll_agent::{
     drivers::{
         Outcome, Scope,
-        host::{HostHealth, ImageRecord, Instance, InstanceHost, NewInstance, Ours, Probe},
+        host::{HostHealth, ImageRecord, Instance, InstanceHost, NewInstance, Ours, Probe, Wanted},
     },
     task::{entry::Entry, journal::Journal},
 };
@@ -137,7 +137,7 @@ impl InstanceHost for World {
         Ok(self.with(|state| state.instances.get(name).map(|sim| sim.instance.clone())))
     }
 
-    async fn check(&self, _order: &TaskOrder, _leaving: &[String]) -> Outcome<()> {
+    async fn check(&self, _wanted: Wanted<'_>) -> Outcome<()> {
         Ok(())
     }
 
@@ -150,12 +150,16 @@ impl InstanceHost for World {
         Ok(())
     }
 
-    async fn launch(&self, scope: Scope<'_>, new: NewInstance<'_>) -> Outcome<()> {
+    async fn make(&self, scope: Scope<'_>, new: &NewInstance<'_>) -> Outcome<()> {
         let made = instance(new.name, scope.order, new.component, new.spec_hash);
         self.change(|state| {
             state.instances.entry(new.name.to_owned()).or_insert(Sim { instance: made, starts: 0, new: true });
         })
         .await;
+        Ok(())
+    }
+
+    async fn run(&self, _scope: Scope<'_>, new: &NewInstance<'_>) -> Outcome<()> {
         self.change(|state| {
             let sim = state.instances.get_mut(new.name).unwrap();
             if !sim.instance.was_started {

@@ -55,9 +55,11 @@ pub enum StepKind {
     Prepare,
     /// The image is pulled by digest and verified.
     Pull,
+    /// The new container is made before the old one is stopped (`recreate`).
+    Make,
     /// The old container is stopped first (`recreate`).
     StopOld,
-    /// The new container is made and started.
+    /// The new container is made, unless it is, and started.
     Start,
     /// It is waited for until healthy.
     Health,
@@ -65,10 +67,10 @@ pub enum StepKind {
     Switch,
     /// The old one is stopped within its grace; it is kept until all is well.
     Retire,
-    /// All components are watched for a while.
-    Watch,
     /// The restart policy that was asked for is switched on.
     Settle,
+    /// All components are watched for a while.
+    Watch,
     /// The signed sticker is placed.
     Sticker,
     /// The old containers are removed: from here on there is no way back.

@@ -86,9 +86,10 @@ impl Client {
         }
     }
 
-    /// Whether the engine is Podman, which differs in a few answers.
-    pub async fn is_podman(&self) -> bool {
-        self.describe().await.is_ok_and(|engine| engine.name == "podman")
+    /// Whether the engine changes the restart policy of a container that is made: Podman does since 5.1.
+    pub async fn changes_restart_policies(&self) -> Outcome<bool> {
+        let engine = self.describe().await?;
+        Ok(engine.name != "podman" || at_least(&engine.version, (5, 1)))
     }
 
     async fn connect(&self) -> Outcome<Docker> {
@@ -116,6 +117,15 @@ impl Client {
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Client({})", self.socket)
+    }
+}
+
+/// Whether a version such as `4.3.1` is the given one or a later one; one that can't be read is.
+fn at_least(version: &str, wanted: (u32, u32)) -> bool {
+    let mut numbers = version.split(['.', '-']).map(str::parse::<u32>);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= wanted,
+        _ => true,
     }
 }
 
@@ -164,5 +174,17 @@ fn status(cause: &EngineError) -> Option<u16> {
     match cause {
         EngineError::DockerResponseServerError { status_code, .. } => Some(*status_code),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_as_numbers() {
+        assert!(!at_least("4.3.1", (5, 1)) && !at_least("5.0.3", (5, 1)));
+        assert!(at_least("5.1.0", (5, 1)) && at_least("5.10", (5, 1)) && at_least("10.0.0-rc1", (5, 1)));
+        assert!(at_least("newest", (5, 1)));
     }
 }

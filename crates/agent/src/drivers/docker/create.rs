@@ -34,8 +34,8 @@ use crate::{
     task::{secrets::Secret, step::Alias},
 };
 
-/// Makes the container unless it is there, and starts it unless it ever ran.
-pub async fn launch(host: &DockerHost, scope: Scope<'_>, new: &NewInstance<'_>) -> Outcome<()> {
+/// Makes the container unless it is there. One of another task by that name is refused.
+pub async fn make(host: &DockerHost, scope: Scope<'_>, new: &NewInstance<'_>) -> Outcome<Instance> {
     let present = match instance::one(host, new.name).await? {
         Some(found) => found,
         None => create(host, scope, new).await?,
@@ -48,7 +48,12 @@ pub async fn launch(host: &DockerHost, scope: Scope<'_>, new: &NewInstance<'_>) 
         .component(&new.component.name)
         .hint("rename or remove it"));
     }
-    if present.was_started {
+    Ok(present)
+}
+
+/// Starts the container that was made, unless it ever ran.
+pub async fn run(host: &DockerHost, scope: Scope<'_>, new: &NewInstance<'_>) -> Outcome<()> {
+    if make(host, scope, new).await?.was_started {
         return Ok(());
     }
     // Done again after a kill in between: all of these find what is there.
@@ -78,7 +83,14 @@ pub async fn start(host: &DockerHost, name: &str) -> Outcome<()> {
 async fn create(host: &DockerHost, scope: Scope<'_>, new: &NewInstance<'_>) -> Outcome<Instance> {
     let docker = host.client.get().await?;
     let options = CreateContainerOptionsBuilder::new().name(new.name).build();
-    match docker.create_container(Some(options), body(scope, new)).await {
+    // Switched on when all is well: a host that reboots meanwhile must not start a half-done set. An engine
+    // that can't switch it on later has it from the start, or nothing would ever start the container again.
+    let restart = if host.client.changes_restart_policies().await? {
+        RestartPolicy::No
+    } else {
+        new.component.runtime.restart.unwrap_or_default()
+    };
+    match docker.create_container(Some(options), body(scope, new, restart)).await {
         Ok(_) => {}
         // Made by a call whose answer was lost, or by somebody else: the caller looks whose it is.
         Err(cause) if is_conflict(&cause) => {}
@@ -117,7 +129,7 @@ fn alias<'a>(new: &NewInstance<'a>) -> Option<&'a str> {
     }
 }
 
-fn body(scope: Scope<'_>, new: &NewInstance<'_>) -> ContainerCreateBody {
+fn body(scope: Scope<'_>, new: &NewInstance<'_>, restart: RestartPolicy) -> ContainerCreateBody {
     let runtime = &new.component.runtime;
     let networking_config = runtime.networks.first().map(|first| {
         let aliases = alias(new).map(|name| vec![name.to_owned()]);
@@ -132,7 +144,7 @@ fn body(scope: Scope<'_>, new: &NewInstance<'_>) -> ContainerCreateBody {
         labels: Some(all_labels(scope, new)),
         exposed_ports: Some(runtime.ports.iter().map(|port| port_name(port.container, port.protocol)).collect()),
         stop_timeout: runtime.stop_grace_seconds.map(i64::from),
-        host_config: Some(host_config(runtime)),
+        host_config: Some(host_config(runtime, restart)),
         networking_config,
         ..ContainerCreateBody::default()
     }
@@ -160,7 +172,7 @@ fn all_labels(scope: Scope<'_>, new: &NewInstance<'_>) -> HashMap<String, String
     all
 }
 
-fn host_config(runtime: &Runtime) -> HostConfig {
+fn host_config(runtime: &Runtime, restart: RestartPolicy) -> HostConfig {
     let limits = runtime.resources.as_ref();
     let bindings = runtime.ports.iter().filter_map(|port| {
         let host_port = match port.publish {
@@ -179,8 +191,7 @@ fn host_config(runtime: &Runtime) -> HostConfig {
         nano_cpus: limits.and_then(|limits| limits.cpu_millis).map(|millis| i64::from(millis) * 1_000_000),
         pids_limit: limits.and_then(|limits| limits.pids).map(i64::from),
         network_mode: runtime.networks.first().cloned(),
-        // Switched on when all is well: a host that reboots meanwhile must not start a half-done set.
-        restart_policy: Some(EnginePolicy { name: Some(RestartPolicyNameEnum::NO), maximum_retry_count: None }),
+        restart_policy: Some(EnginePolicy { name: Some(policy(restart)), maximum_retry_count: None }),
         ..HostConfig::default()
     }
 }

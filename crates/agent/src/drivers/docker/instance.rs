@@ -139,10 +139,19 @@ fn restart(found: &ContainerInspectResponse) -> RestartPolicy {
 fn health(state: &ContainerState) -> HostHealth {
     match state.health.as_ref().and_then(|health| health.status) {
         Some(HealthStatusEnum::HEALTHY) => HostHealth::Healthy,
-        Some(HealthStatusEnum::UNHEALTHY) => HostHealth::Unhealthy,
+        Some(HealthStatusEnum::UNHEALTHY) => HostHealth::Unhealthy(last_check(state)),
         Some(HealthStatusEnum::STARTING) => HostHealth::Starting,
         Some(HealthStatusEnum::NONE | HealthStatusEnum::EMPTY) | None => HostHealth::None,
     }
+}
+
+/// What the image's last HEALTHCHECK said.
+fn last_check(state: &ContainerState) -> String {
+    const SHOWN: usize = 300;
+    let log = state.health.as_ref().and_then(|health| health.log.as_ref());
+    let Some(last) = log.and_then(|log| log.last()) else { return "it says no more".to_owned() };
+    let output: String = last.output.as_deref().unwrap_or_default().trim().chars().take(SHOWN).collect();
+    format!("its check ended with {}: {output}", last.exit_code.unwrap_or(-1))
 }
 
 fn endpoints(host: &DockerHost, found: &ContainerInspectResponse, component: &str) -> Vec<Endpoint> {

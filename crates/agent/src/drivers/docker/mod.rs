@@ -35,7 +35,7 @@ use plimsoll_protocol::agent::{
 
 use super::{
     Outcome, Scope,
-    host::{ImageRecord, Instance, InstanceHost, NewInstance, Probe},
+    host::{ImageRecord, Instance, InstanceHost, NewInstance, Probe, Wanted},
     probe::Prober,
 };
 use crate::resources;
@@ -92,8 +92,8 @@ impl InstanceHost for DockerHost {
         instance::one(self, name).await
     }
 
-    async fn check(&self, order: &TaskOrder, leaving: &[String]) -> Outcome<()> {
-        check::all(self, order, leaving).await
+    async fn check(&self, wanted: Wanted<'_>) -> Outcome<()> {
+        check::all(self, wanted).await
     }
 
     async fn prepare(&self, scope: Scope<'_>) -> Outcome<()> {
@@ -104,8 +104,12 @@ impl InstanceHost for DockerHost {
         pull::image(self, scope, component).await.map_err(|error| error.component(&component.name))
     }
 
-    async fn launch(&self, scope: Scope<'_>, new: NewInstance<'_>) -> Outcome<()> {
-        create::launch(self, scope, &new).await
+    async fn make(&self, scope: Scope<'_>, new: &NewInstance<'_>) -> Outcome<()> {
+        create::make(self, scope, new).await.map(|_| ())
+    }
+
+    async fn run(&self, scope: Scope<'_>, new: &NewInstance<'_>) -> Outcome<()> {
+        create::run(self, scope, new).await
     }
 
     async fn start(&self, _scope: Scope<'_>, name: &str) -> Outcome<()> {
@@ -137,18 +141,13 @@ impl InstanceHost for DockerHost {
     async fn set_restart(&self, name: &str, policy: RestartPolicy) -> Outcome<()> {
         let docker = self.client.get().await?;
         let present = instance::one(self, name).await?.map(|found| found.restart);
-        if present.is_none_or(|present| present == policy) {
+        if present.is_none_or(|present| present == policy) || !self.client.changes_restart_policies().await? {
             return Ok(());
         }
         let wanted = EnginePolicy { name: Some(create::policy(policy)), maximum_retry_count: None };
         let body = ContainerUpdateBody { restart_policy: Some(wanted), ..ContainerUpdateBody::default() };
         match docker.update_container(name, body).await {
             Ok(()) => Ok(()),
-            Err(cause) if is_absent(&cause) && self.client.is_podman().await => {
-                // Podman 4 has no such call: its containers keep the policy that they were made with.
-                tracing::debug!(name, "the engine can't change restart policies");
-                Ok(())
-            }
             Err(cause) => Err(failed(&format!("the restart policy of {name} could not be changed"), &cause)),
         }
     }

@@ -35,6 +35,8 @@ use crate::{
 
 /// An engine that says nothing about a pull for this long has lost it.
 const SILENCE: Duration = Duration::from_mins(5);
+const ATTEMPTS: u32 = 3;
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
 const MAX_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Pulls a component's image unless it is there.
@@ -48,7 +50,7 @@ pub async fn image(host: &DockerHost, scope: Scope<'_>, component: &ComponentSpe
     // Before the pull: an image that is there afterwards without this note would count as somebody else's.
     remember(host.directory.as_path(), &reference)?;
     scope.log.say(Some(&component.name), format!("pulls {reference}"));
-    pull(host, source, credentials(scope, source).await?).await?;
+    fetch(host, scope, component).await?;
     match present(host, &reference).await? {
         Some(id) => verify(component, id),
         None => Err(TaskError::new(
@@ -84,23 +86,48 @@ pub async fn prune(host: &DockerHost, drop: &[ImageRecord], keep: &[ImageRecord]
     Ok(gone)
 }
 
-async fn pull(host: &DockerHost, source: &ImageSource, credentials: Option<DockerCredentials>) -> Outcome<()> {
-    let reference = source.reference();
-    let docker = host.client.get().await?;
-    let options = CreateImageOptionsBuilder::new().from_image(&reference).build();
+/// Pulls, and again when the registry or the way to it failed for a moment.
+async fn fetch(host: &DockerHost, scope: Scope<'_>, component: &ComponentSpec) -> Outcome<()> {
+    let source = &component.image;
+    let mut pause = FIRST_PAUSE;
+    for _ in 1..ATTEMPTS {
+        match pull(host, source, credentials(scope, source).await?).await {
+            Ok(()) => return Ok(()),
+            Err(said) if is_final(&said) => return Err(refused(source, &said)),
+            Err(said) => scope.log.say(Some(&component.name), format!("the pull failed and is tried again: {said}")),
+        }
+        tokio::time::sleep(pause).await;
+        pause *= 2;
+    }
+    pull(host, source, credentials(scope, source).await?).await.map_err(|said| refused(source, &said))
+}
+
+/// The credentials travel in this one call's header; the engine keeps them nowhere.
+async fn pull(host: &DockerHost, source: &ImageSource, credentials: Option<DockerCredentials>) -> Result<(), String> {
+    let docker = host.client.get().await.map_err(|error| error.message)?.with_timeout(SILENCE);
+    let options = CreateImageOptionsBuilder::new().from_image(&source.reference()).build();
     let mut progress = docker.create_image(Some(options), None, credentials);
-    let refused = |text: &str| {
-        TaskError::new(TaskErrorCode::PullFailed, format!("{reference} could not be pulled: {text}"))
-            .hint("look whether the engine reaches the registry, and whether the image is still there")
-    };
     loop {
         match timeout(SILENCE, progress.next()).await {
             Ok(Some(Ok(_))) => {}
-            Ok(Some(Err(cause))) => return Err(refused(&said(&cause))),
+            Ok(Some(Err(cause))) => return Err(said(&cause)),
             Ok(None) => return Ok(()),
-            Err(_) => return Err(refused(&format!("the engine said nothing for {} s", SILENCE.as_secs()))),
+            Err(_) => return Err(format!("the engine said nothing for {} s", SILENCE.as_secs())),
         }
     }
+}
+
+fn refused(source: &ImageSource, said: &str) -> TaskError {
+    TaskError::new(TaskErrorCode::PullFailed, format!("{} could not be pulled: {said}", source.reference()))
+        .hint("look whether the engine reaches the registry, and whether the image is still there")
+}
+
+/// What another attempt would not change, in the words of registries and engines.
+fn is_final(said: &str) -> bool {
+    let said = said.to_lowercase();
+    ["unauthorized", "denied", "no basic auth", "unknown", "not found", "no matching manifest", "invalid"]
+        .iter()
+        .any(|word| said.contains(word))
 }
 
 async fn present(host: &DockerHost, reference: &str) -> Outcome<Option<Digest>> {

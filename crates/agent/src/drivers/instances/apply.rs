@@ -18,7 +18,7 @@ use super::{
 use crate::{
     drivers::{
         Applied, Outcome, Scope,
-        host::{GivenSecret, InstanceHost, NewInstance},
+        host::{GivenSecret, InstanceHost, NewInstance, Wanted},
     },
     task::step::{Alias, Old, Step},
 };
@@ -33,18 +33,25 @@ pub(super) async fn step<H: InstanceHost>(
     let order = scope.order;
     match step {
         Step::Clean { leftovers } => clean::leftovers(driver, scope, leftovers).await?,
-        Step::Check { leaving } => host.check(order, leaving).await?,
+        Step::Check { bringing, leaving } => host.check(Wanted { order, bringing, leaving }).await?,
         Step::Prepare => host.prepare(scope).await?,
         Step::Pull { component } => host.pull(scope, wanted(order, component)?).await?,
         Step::StopOld { component, old } | Step::Retire { component, old } => {
             stop(driver, scope, component, old).await?;
         }
+        Step::Make { component, instance, name, alias } => {
+            let new = new_instance(scope, wanted(order, component)?, *instance, name, *alias).await?;
+            make(driver, scope, &new).await?;
+        }
         Step::Start { component, instance, name, alias } => {
-            launch(driver, scope, wanted(order, component)?, *instance, name, *alias).await?;
+            let new = new_instance(scope, wanted(order, component)?, *instance, name, *alias).await?;
+            make(driver, scope, &new).await?;
+            scope.log.say(Some(component), format!("starts {name}"));
+            started(driver, &new, host.run(scope, &new).await).await?;
         }
         Step::Health { component, names } => {
             let component = wanted(order, component)?;
-            let since = health::wait(driver, component, names).await?;
+            let since = health::wait(driver, scope, component, names).await?;
             scope.log.say(Some(&component.name), "healthy");
             return Ok(Applied { healthy_since: Some(since) });
         }
@@ -53,6 +60,8 @@ pub(super) async fn step<H: InstanceHost>(
             for name in names {
                 host.take_name(name, component).await?;
             }
+            // Taking the name may have cost it its address: the old ones go only when it answers again.
+            health::answers_again(driver, component, names).await?;
         }
         Step::Watch { seconds } => {
             let all = standing(driver, order).await?;
@@ -89,26 +98,41 @@ async fn stop<H: InstanceHost>(
     Ok(())
 }
 
-async fn launch<H: InstanceHost>(
-    driver: &InstanceDriver<H>,
+async fn new_instance<'a>(
     scope: Scope<'_>,
-    component: &ComponentSpec,
+    component: &'a ComponentSpec,
     instance: u16,
-    name: &str,
+    name: &'a str,
     alias: Alias,
-) -> Outcome<()> {
+) -> Outcome<NewInstance<'a>> {
     let secrets = secrets(scope, component).await?;
-    let spec_hash = plan::spec_hash(component)?;
-    scope.log.say(Some(&component.name), format!("starts {name} ({})", component.image.reference()));
-    let new = NewInstance { name, component, instance, alias, spec_hash, secrets };
-    match driver.host().launch(scope, new).await {
+    Ok(NewInstance { name, component, instance, alias, spec_hash: plan::spec_hash(component)?, secrets })
+}
+
+async fn make<H: InstanceHost>(driver: &InstanceDriver<H>, scope: Scope<'_>, new: &NewInstance<'_>) -> Outcome<()> {
+    if driver.host().inspect(new.name).await?.is_none() {
+        let text = format!("makes {} ({})", new.name, new.component.image.reference());
+        scope.log.say(Some(&new.component.name), text);
+    }
+    started(driver, new, driver.host().make(scope, new).await).await?;
+    fail::fail_point!("agent::made");
+    Ok(())
+}
+
+/// With what the instance said, when it could not be started.
+async fn started<H: InstanceHost>(
+    driver: &InstanceDriver<H>,
+    new: &NewInstance<'_>,
+    outcome: Outcome<()>,
+) -> Outcome<()> {
+    match outcome {
         Ok(()) => Ok(()),
         Err(error) if error.code == TaskErrorCode::StartFailed => {
             let why = error.message.clone();
-            let seen = health::failure(driver, error.code, component, name, why).await;
+            let seen = health::failure(driver, error.code, new.component, new.name, why).await;
             Err(TaskError { hint: error.hint.or(seen.hint), ..seen })
         }
-        Err(error) => Err(error.component(&component.name)),
+        Err(error) => Err(error.component(&new.component.name)),
     }
 }
 

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use plimsoll_core::{
     Timestamp,
-    component::runtime::{Health, HealthCheck},
+    component::runtime::{Health, HealthCheck, RestartPolicy},
     deployment::spec::ComponentSpec,
 };
 use plimsoll_protocol::agent::{
@@ -32,18 +32,33 @@ const MAX_RESTARTS: u32 = 3;
 /// Lines of a failed component that go into its task's error.
 const TAIL: usize = 200;
 
+/// One that took its name is given this long to answer again.
+const PATIENCE: Duration = Duration::from_mins(1);
+
 /// One instance that is being waited for.
 struct Watched {
     name: String,
     judge: Judge,
     next_check: Instant,
+    /// Those that count against it are the ones since then.
     restarts_before: Option<u32>,
     healthy_at: Option<Timestamp>,
+    bears: Bears,
+}
+
+/// What an instance may do and still be well.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Bears {
+    /// Nothing: it is being brought.
+    NoEnd,
+    /// It came up well once, and its host may start it again now and then.
+    Restarts,
 }
 
 /// Waits until all of `names` are healthy; returns since when the last of them is.
 pub(super) async fn wait<H: InstanceHost>(
     driver: &InstanceDriver<H>,
+    scope: Scope<'_>,
     component: &ComponentSpec,
     names: &[String],
 ) -> Outcome<Timestamp> {
@@ -52,7 +67,10 @@ pub(super) async fn wait<H: InstanceHost>(
     let mut since = driver.context.now();
     for name in names {
         // One after the other is enough: those that come later have had time meanwhile.
-        let mut watched = Watched::new(name, health, began);
+        let mut watched = Watched::new(name, health, began, Bears::NoEnd);
+        if is_new(driver, scope, name).await {
+            watched.restarts_before = Some(0);
+        }
         loop {
             look(driver, component, &mut watched, began).await?;
             match watched.judge.verdict(began.elapsed()) {
@@ -68,7 +86,8 @@ pub(super) async fn wait<H: InstanceHost>(
     Ok(since)
 }
 
-/// Looks on for `seconds`: an instance that ends, restarts too often or turns unhealthy is a failure.
+/// Looks on for `seconds`: an instance that ends, restarts too often or turns unhealthy is a failure. In the
+/// end all must be well; one that fails a check just then gets its retries.
 pub(super) async fn watch<H: InstanceHost>(
     driver: &InstanceDriver<H>,
     scope: Scope<'_>,
@@ -79,19 +98,60 @@ pub(super) async fn watch<H: InstanceHost>(
     let length = Duration::from_secs(u64::from(seconds));
     let mut watched: Vec<(&ComponentSpec, Watched)> = all
         .iter()
-        .map(|(component, name)| (component, Watched::new(name, component.runtime.health.as_ref(), began)))
+        .map(|(component, name)| {
+            let health = component.runtime.health.as_ref();
+            (component, Watched::new(name, health, began, Bears::Restarts))
+        })
         .collect();
     scope.log.say(None, format!("watches for {seconds} s"));
-    while began.elapsed() < length {
+    loop {
         for (component, one) in &mut watched {
             look(driver, component, one, began).await?;
             if let Verdict::Unhealthy(why) = one.judge.verdict(Duration::ZERO) {
                 return Err(failure(driver, TaskErrorCode::Unstable, component, &one.name, why).await);
             }
         }
+        if began.elapsed() >= length {
+            match watched.iter().find(|(_, one)| !one.judge.is_well()) {
+                None => return Ok(()),
+                Some((component, one)) if began.elapsed() >= length + PATIENCE => {
+                    let why = format!("it was not healthy at the end of the watch: {}", one.judge.last());
+                    return Err(failure(driver, TaskErrorCode::Unstable, component, &one.name, why).await);
+                }
+                Some(_) => {}
+            }
+        }
         tokio::time::sleep(LOOK).await;
     }
+}
+
+/// Waits until all of `names` answer their check; no longer than patience lasts.
+pub(super) async fn answers_again<H: InstanceHost>(
+    driver: &InstanceDriver<H>,
+    component: &ComponentSpec,
+    names: &[String],
+) -> Outcome<()> {
+    let check = component.runtime.health.as_ref();
+    let give_up = Instant::now() + PATIENCE;
+    for name in names {
+        loop {
+            let instance = driver.host().inspect(name).await?;
+            match &instance {
+                Some(instance) if looks_well(driver, instance, check).await => break,
+                Some(_) | None if Instant::now() < give_up => tokio::time::sleep(LOOK).await,
+                Some(_) | None => {
+                    let why = "it did not answer any more after it took its component's name".to_owned();
+                    return Err(failure(driver, TaskErrorCode::Unhealthy, component, name, why).await);
+                }
+            }
+        }
+    }
     Ok(())
+}
+
+async fn is_new<H: InstanceHost>(driver: &InstanceDriver<H>, scope: Scope<'_>, name: &str) -> bool {
+    let found = driver.host().inspect(name).await.ok().flatten();
+    found.and_then(|found| found.ours).is_some_and(|ours| ours.task_id == Some(scope.order.task_id))
 }
 
 /// Whether an instance answers its check right now.
@@ -122,13 +182,14 @@ pub(super) async fn glance<H: InstanceHost>(
 }
 
 impl Watched {
-    fn new(name: &str, health: Option<&Health>, now: Instant) -> Self {
+    fn new(name: &str, health: Option<&Health>, now: Instant, bears: Bears) -> Self {
         Self {
             name: name.to_owned(),
             judge: Judge::new(Rules::of(health)),
             next_check: now,
             restarts_before: None,
             healthy_at: None,
+            bears,
         }
     }
 
@@ -161,10 +222,17 @@ async fn look<H: InstanceHost>(
             return Ok(());
         }
     };
-    let restarts = *watched.restarts_before.get_or_insert(instance.restarts);
-    if instance.restarts > restarts + MAX_RESTARTS {
-        let why = format!("it restarted {} times", instance.restarts - restarts);
-        return Err(failure(driver, TaskErrorCode::Unstable, component, &watched.name, why).await);
+    let restarts = instance.restarts.saturating_sub(*watched.restarts_before.get_or_insert(instance.restarts));
+    match watched.bears {
+        Bears::NoEnd if restarts > 0 => {
+            let why = format!("it ended, and its host started it again ({restarts} times)");
+            return Err(failure(driver, TaskErrorCode::StartFailed, component, &watched.name, why).await);
+        }
+        Bears::Restarts if restarts > MAX_RESTARTS => {
+            let why = format!("it restarted {restarts} times");
+            return Err(failure(driver, TaskErrorCode::Unstable, component, &watched.name, why).await);
+        }
+        Bears::NoEnd | Bears::Restarts => {}
     }
     match instance.state {
         RunState::Running => {}
@@ -172,12 +240,13 @@ async fn look<H: InstanceHost>(
             watched.hear(began.elapsed(), Probe::NotYet("it is being started".into()), now);
             return Ok(());
         }
+        // Between its end and its next start, for an engine that tells that moment.
+        RunState::Exited if watched.bears == Bears::Restarts && instance.restart != RestartPolicy::No => {
+            watched.hear(began.elapsed(), Probe::NotYet(ended(&instance)), now);
+            return Ok(());
+        }
         RunState::Exited => {
-            let why = match (instance.oom_killed, instance.exit_code) {
-                (true, _) => "it was killed for its memory".to_owned(),
-                (false, Some(code)) => format!("it ended with exit code {code}"),
-                (false, None) => "it ended".to_owned(),
-            };
+            let why = ended(&instance);
             return Err(failure(driver, TaskErrorCode::StartFailed, component, &watched.name, why).await);
         }
     }
@@ -204,15 +273,23 @@ async fn ask<H: InstanceHost>(
     timeout: Duration,
 ) -> Outcome<Probe> {
     match &health.check {
-        HealthCheck::Docker => Ok(match instance.host_health {
+        HealthCheck::Docker => Ok(match &instance.host_health {
             HostHealth::Healthy => Probe::Good,
             HostHealth::Starting => Probe::NotYet("the engine says: starting".into()),
-            HostHealth::Unhealthy => Probe::Bad("the engine says: unhealthy".into()),
+            HostHealth::Unhealthy(said) => Probe::Bad(format!("the engine says: unhealthy: {said}")),
             HostHealth::None => Probe::Bad("the image has no HEALTHCHECK, or the engine does not run it".into()),
         }),
         check @ (HealthCheck::Http { .. } | HealthCheck::Tcp { .. } | HealthCheck::Command { .. }) => {
             driver.host().probe(instance, check, timeout).await
         }
+    }
+}
+
+fn ended(instance: &Instance) -> String {
+    match (instance.oom_killed, instance.exit_code) {
+        (true, _) => "it was killed for its memory".to_owned(),
+        (false, Some(code)) => format!("it ended with exit code {code}"),
+        (false, None) => "it ended".to_owned(),
     }
 }
 

@@ -80,10 +80,22 @@ impl Judge {
         }
     }
 
+    /// Whether the last answer was good.
+    #[must_use]
+    pub const fn is_well(&self) -> bool {
+        self.healthy_since.is_some()
+    }
+
+    /// The last failure.
+    #[must_use]
+    pub fn last(&self) -> &str {
+        self.last_failure.as_deref().unwrap_or("no answer yet")
+    }
+
     /// The verdict `now`.
     #[must_use]
     pub fn verdict(&self, now: Duration) -> Verdict {
-        let last = || self.last_failure.clone().unwrap_or_else(|| "no answer yet".to_owned());
+        let last = || self.last();
         if self.failures >= self.rules.retries {
             return Verdict::Unhealthy(format!(
                 "{} health checks in a row failed; the last: {}",

@@ -1,6 +1,7 @@
 //! The driver for hosts with instances: plans, starts, waits, switches and takes back, whatever runs them.
 
 mod apply;
+mod bring;
 mod clean;
 mod health;
 mod judge;

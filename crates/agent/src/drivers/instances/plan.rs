@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use plimsoll_core::{
     Digest, canonical,
-    component::runtime::{Publish, Switch},
     deployment::spec::ComponentSpec,
     id::{TaskId, TypedId},
 };
@@ -14,13 +13,13 @@ use plimsoll_protocol::agent::{
     report::{TaskError, TaskErrorCode},
 };
 
-use super::{InstanceDriver, health, record, record::Record, sticker};
+use super::{InstanceDriver, bring::Arrivals, health, record, record::Record, sticker};
 use crate::{
     drivers::{
         Outcome, Scope,
         host::{Instance, InstanceHost},
     },
-    task::step::{Alias, Before, Old, Plan, Step},
+    task::step::{Before, Plan, Step},
 };
 
 /// What is on the target of one component.
@@ -31,9 +30,6 @@ struct Found {
     leftovers: Vec<String>,
 }
 
-/// Stopped within this unless the component says otherwise.
-const GRACE_SECONDS: u32 = 10;
-
 pub(super) async fn make<H: InstanceHost>(driver: &InstanceDriver<H>, scope: Scope<'_>) -> Outcome<Plan> {
     let order = scope.order;
     let directory = driver.host().directory();
@@ -43,12 +39,9 @@ pub(super) async fn make<H: InstanceHost>(driver: &InstanceDriver<H>, scope: Sco
     let wanted: &[ComponentSpec] = order.spec.as_ref().map_or(&[], |spec| &spec.components);
 
     let mut leftovers = Vec::new();
-    let mut leaving = Vec::new();
-    let mut middle = Vec::new();
+    let mut arrivals = Arrivals::new(order, record.as_ref());
     let mut before = Vec::new();
-    let mut discard = Vec::new();
-    let mut pulls = Vec::new();
-    for component in wanted {
+    for (number, component) in wanted.iter().enumerate() {
         let mut found = find(&present, record.as_ref(), order, &component.name);
         if found.old.is_empty() {
             found.old.extend(adopted(driver, order, record.as_ref(), &component.name).await?);
@@ -56,17 +49,11 @@ pub(super) async fn make<H: InstanceHost>(driver: &InstanceDriver<H>, scope: Sco
         leftovers.append(&mut found.leftovers);
         before.push(seen_before(order, record.as_ref(), &component.name, &found.old));
         if runs_so_already(driver, component, &found.old).await? {
-            let names = found.old.iter().map(|old| old.name.clone()).collect();
-            middle.push(Step::Health { component: component.name.clone(), names });
-            continue;
+            arrivals.keep(component, &found.old);
+        } else {
+            let later = wanted.get(number + 1..).unwrap_or_default();
+            arrivals.bring(component, &found.old, later)?;
         }
-        pulls.push(Step::Pull { component: component.name.clone() });
-        let recreate = must_recreate(order, component)?;
-        discard.extend(found.old.iter().map(|old| old.name.clone()));
-        if recreate {
-            leaving.extend(found.old.iter().map(|old| old.name.clone()));
-        }
-        bring(&mut middle, order, record.as_ref(), component, &found.old, recreate);
     }
     let gone: BTreeSet<&str> = present
         .iter()
@@ -76,29 +63,22 @@ pub(super) async fn make<H: InstanceHost>(driver: &InstanceDriver<H>, scope: Sco
     for component in gone.into_iter().rev() {
         let mut found = find(&present, record.as_ref(), order, component);
         leftovers.append(&mut found.leftovers);
-        if found.old.is_empty() {
-            continue;
+        if !found.old.is_empty() {
+            before.push(seen_before(order, record.as_ref(), component, &found.old));
+            arrivals.send_away(component, &found.old);
         }
-        before.push(seen_before(order, record.as_ref(), component, &found.old));
-        discard.extend(found.old.iter().map(|old| old.name.clone()));
-        let old = olds(order, record.as_ref(), component, &found.old);
-        middle.push(Step::Retire { component: component.to_owned(), old });
     }
 
     let mut steps = Vec::new();
     if !leftovers.is_empty() {
         steps.push(Step::Clean { leftovers });
     }
-    if !wanted.is_empty() {
-        steps.push(Step::Check { leaving });
-        steps.push(Step::Prepare);
-    }
-    steps.append(&mut pulls);
-    steps.append(&mut middle);
+    let (change, discard) = arrivals.into_steps();
+    steps.extend(change);
+    steps.push(Step::Settle { previous: record::read_text(directory, &order.application)? });
     if order.hints.watch_seconds > 0 && !wanted.is_empty() {
         steps.push(Step::Watch { seconds: order.hints.watch_seconds });
     }
-    steps.push(Step::Settle { previous: record::read_text(directory, &order.application)? });
     steps.push(Step::Sticker { previous: sticker::read(directory, &order.application)? });
     if !discard.is_empty() {
         steps.push(Step::Discard { names: discard });
@@ -167,7 +147,7 @@ fn epoch(instance: &Instance) -> Option<u64> {
     instance.ours.as_ref().map(|ours| ours.epoch)
 }
 
-fn is_up(instance: &Instance) -> bool {
+pub(super) fn is_up(instance: &Instance) -> bool {
     matches!(instance.state, RunState::Running | RunState::Restarting)
 }
 
@@ -242,72 +222,4 @@ async fn runs_so_already<H: InstanceHost>(
         }
     }
     Ok(true)
-}
-
-fn must_recreate(order: &TaskOrder, component: &ComponentSpec) -> Outcome<bool> {
-    let fixed = component.runtime.ports.iter().find(|port| matches!(port.publish, Publish::Fixed(_)));
-    if let Some(port) = fixed
-        && component.instances > 1
-    {
-        let message =
-            format!("port {} is fixed, and only one of {} instances can hold it", port.container, component.instances);
-        return Err(TaskError::new(TaskErrorCode::PortConflict, message)
-            .component(&component.name)
-            .hint("publish it as `auto`, or run one instance"));
-    }
-    if component.runtime.volumes.iter().any(|volume| volume.exclusive) {
-        return Ok(true);
-    }
-    let asked = order.hints.switch.or(component.runtime.switch);
-    match (asked, fixed) {
-        (Some(Switch::StartFirst), Some(port)) => Err(TaskError::new(
-            TaskErrorCode::StartFirstNeedsFreePort,
-            format!("old and new can't both hold the host port of {}", port.container),
-        )
-        .component(&component.name)
-        .hint("publish the port as `auto`, or use `recreate`")),
-        (Some(Switch::Recreate), _) | (None, Some(_)) => Ok(true),
-        (Some(Switch::StartFirst) | None, None) => Ok(false),
-    }
-}
-
-/// The steps that bring one component in.
-fn bring(
-    steps: &mut Vec<Step>,
-    order: &TaskOrder,
-    record: Option<&Record>,
-    component: &ComponentSpec,
-    old: &[Instance],
-    recreate: bool,
-) {
-    let own = || component.name.clone();
-    let beside = !recreate && !old.is_empty();
-    let switched = beside && !component.runtime.networks.is_empty();
-    let alias = if switched { Alias::AtSwitch } else { Alias::AtOnce };
-    let names: Vec<String> = (0..component.instances.max(1)).map(|at| name_of(order, component, at)).collect();
-    if recreate && !old.is_empty() {
-        steps.push(Step::StopOld { component: own(), old: olds(order, record, &component.name, old) });
-    }
-    for (instance, name) in (0..).zip(&names) {
-        steps.push(Step::Start { component: own(), instance, name: name.clone(), alias });
-    }
-    steps.push(Step::Health { component: own(), names: names.clone() });
-    if switched {
-        steps.push(Step::Switch { component: own(), names });
-    }
-    if beside {
-        steps.push(Step::Retire { component: own(), old: olds(order, record, &component.name, old) });
-    }
-}
-
-fn olds(order: &TaskOrder, record: Option<&Record>, component: &str, old: &[Instance]) -> Vec<Old> {
-    let grace = component_before(order, record, component).and_then(|known| known.runtime.stop_grace_seconds);
-    old.iter()
-        .map(|instance| Old {
-            name: instance.name.clone(),
-            was_running: is_up(instance),
-            restart: instance.restart,
-            grace_seconds: grace.unwrap_or(GRACE_SECONDS),
-        })
-        .collect()
 }

@@ -26,7 +26,7 @@ pub(super) async fn step<H: InstanceHost>(driver: &InstanceDriver<H>, scope: Sco
     let directory = driver.host().directory();
     let application = &scope.order.application;
     match step {
-        Step::Start { component, name, .. } => {
+        Step::Make { component, name, .. } | Step::Start { component, name, .. } => {
             if driver.host().inspect(name).await?.is_some() {
                 scope.log.say(Some(component), format!("removes {name}"));
                 driver.host().stop(name, GRACE).await?;
@@ -66,10 +66,11 @@ async fn start_again<H: InstanceHost>(
         let message = format!("{}, which ran before, is gone: somebody removed it", old.name);
         return Err(TaskError::new(TaskErrorCode::UndoFailed, message).component(component));
     }
-    host.start(scope, &old.name).await?;
+    // First, or one that ended in between would stay so.
     if old.restart != RestartPolicy::No {
         host.set_restart(&old.name, old.restart).await?;
     }
+    host.start(scope, &old.name).await?;
     await_answer(driver, scope, component, &old.name).await
 }
 

@@ -10,17 +10,14 @@ use plimsoll_core::{
     component::runtime::{HealthCheck, Protocol, Publish, SecretForm},
     deployment::spec::ComponentSpec,
 };
-use plimsoll_protocol::agent::{
-    order::TaskOrder,
-    report::{TaskError, TaskErrorCode},
-};
+use plimsoll_protocol::agent::report::{TaskError, TaskErrorCode};
 
 use super::{ProcessHost, elf, find, image::UnpackedImage};
-use crate::drivers::Outcome;
+use crate::drivers::{Outcome, host::Wanted};
 
 /// The whole check.
-pub fn all(host: &ProcessHost, order: &TaskOrder, leaving: &[String]) -> Outcome<()> {
-    if !order.hints.allow_process_host {
+pub fn all(host: &ProcessHost, wanted: Wanted<'_>) -> Outcome<()> {
+    if !wanted.order.hints.allow_process_host {
         return Err(TaskError::new(
             TaskErrorCode::DriverUnavailable,
             "process_host does not isolate what it runs, and the server's settings don't allow it",
@@ -32,9 +29,9 @@ pub fn all(host: &ProcessHost, order: &TaskOrder, leaving: &[String]) -> Outcome
             .hint("give the target another `uid` and `gid`"));
     }
     reachable(host)?;
-    for component in order.spec.iter().flat_map(|spec| &spec.components) {
+    for component in wanted.components() {
         supported(component)?;
-        ports(host, component, leaving)?;
+        ports(host, component, wanted.leaving)?;
     }
     Ok(())
 }

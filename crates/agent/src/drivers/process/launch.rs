@@ -28,18 +28,24 @@ use crate::{
 /// Secret variables, in memory alone.
 pub type SecretVariables = BTreeMap<String, SecretString>;
 
-/// Makes the process's directory unless it is there; gives its secrets.
-pub fn make(host: &ProcessHost, scope: Scope<'_>, new: NewInstance<'_>) -> Outcome<SecretVariables> {
+/// Makes the process's directory unless it is there.
+pub fn make(host: &ProcessHost, scope: Scope<'_>, new: &NewInstance<'_>) -> Outcome<()> {
     let workdir = host.workdir(new.name);
     let present = workdir.spec().map_err(|cause| unusable(&workdir, &cause))?;
     if present.is_none() {
         let image = host.images.find(new.component)?.ok_or_else(|| {
             TaskError::new(TaskErrorCode::StartFailed, format!("the image of {} is not here", new.component.name))
         })?;
-        let spec = spec(host, scope, &new, &image)?;
+        let spec = spec(host, scope, new, &image)?;
         write(host, &workdir, &spec).map_err(|cause| unusable(&workdir, &cause))?;
     }
-    Ok(new.secrets.into_iter().filter_map(|secret| Some((secret.target, text(secret.value)?))).collect())
+    Ok(())
+}
+
+/// The secrets that a new process is given.
+pub fn secrets_of(new: &NewInstance<'_>) -> SecretVariables {
+    let given = new.secrets.iter().filter_map(|secret| Some((secret.target.clone(), text(secret.value.clone())?)));
+    given.collect()
 }
 
 /// The secrets of a process that is started again.

@@ -25,13 +25,12 @@ use plimsoll_core::{
 use plimsoll_protocol::agent::{
     host::ProcessConnection,
     observe::EngineInfo,
-    order::TaskOrder,
     report::{TaskError, TaskErrorCode},
 };
 
 use super::{
     Outcome, Scope,
-    host::{ImageRecord, Instance, InstanceHost, NewInstance, Probe},
+    host::{ImageRecord, Instance, InstanceHost, NewInstance, Probe, Wanted},
     probe::Prober,
 };
 use crate::{resources, supervise::Workdir};
@@ -109,8 +108,8 @@ impl InstanceHost for ProcessHost {
         find::one(self, name)
     }
 
-    async fn check(&self, order: &TaskOrder, leaving: &[String]) -> Outcome<()> {
-        check::all(self, order, leaving)
+    async fn check(&self, wanted: Wanted<'_>) -> Outcome<()> {
+        check::all(self, wanted)
     }
 
     async fn prepare(&self, scope: Scope<'_>) -> Outcome<()> {
@@ -129,10 +128,12 @@ impl InstanceHost for ProcessHost {
         check::entrypoint(&image, component).map(|_| ())
     }
 
-    async fn launch(&self, scope: Scope<'_>, new: NewInstance<'_>) -> Outcome<()> {
-        let name = new.name.to_owned();
-        let secrets = launch::make(self, scope, new)?;
-        run::first(self, &self.workdir(&name), secrets).await
+    async fn make(&self, scope: Scope<'_>, new: &NewInstance<'_>) -> Outcome<()> {
+        launch::make(self, scope, new)
+    }
+
+    async fn run(&self, _scope: Scope<'_>, new: &NewInstance<'_>) -> Outcome<()> {
+        run::first(self, &self.workdir(new.name), launch::secrets_of(new)).await
     }
 
     async fn start(&self, scope: Scope<'_>, name: &str) -> Outcome<()> {
