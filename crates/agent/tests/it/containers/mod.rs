@@ -194,12 +194,13 @@ use on_both_engines;
 fn client(address: String, stop: Arc<AtomicBool>) -> tokio::task::JoinHandle<(usize, Vec<String>)> {
     tokio::spawn(async move {
         let (mut asked, mut wrong) = (0, Vec::new());
+        let mut ticks = tokio::time::interval(Duration::from_millis(100));
         while !stop.load(Ordering::SeqCst) {
+            ticks.tick().await;
             asked += 1;
             if let Err(error) = ask(&address, "/health").await {
                 wrong.push(error);
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
         }
         (asked, wrong)
     })
