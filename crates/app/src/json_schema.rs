@@ -48,7 +48,8 @@ fn report(error: &Mistake<'_>, at: &str, wrong: &mut Vec<ValidationError>) {
             match meant(context) {
                 Some(mistakes) => mistakes.iter().for_each(|one| report(one, at, wrong)),
                 None => {
-                    wrong.push(ValidationError::new(path, "one_of", "must have one of the forms in the documentation"))
+                    let message = "must have one of the forms in the documentation";
+                    wrong.push(ValidationError::new(path, "one_of", message));
                 }
             }
         }
@@ -125,7 +126,7 @@ mod tests {
         let schema = json!({ "properties": { "how": { "oneOf": [form("walk", "steps"), form("ride", "miles")] } } });
         let schema = JsonSchema::compile("test", &schema).unwrap();
         let found = |value: Value| -> Vec<(String, String)> {
-            schema.check(&value, "").into_iter().map(|one| (one.field, one.code.to_string())).collect()
+            schema.check(&value, "").into_iter().map(|one| (one.field, one.code)).collect()
         };
         let said = |field: &str, code: &str| (field.to_owned(), code.to_owned());
         assert_eq!(found(json!({ "how": { "type": "ride" } })), [said("how.miles", "required")]);

@@ -21,4 +21,4 @@ pub use port::free_port;
 pub use postgres::{Postgres, TestDatabase};
 pub use process::Process;
 pub use registry::{Registry, RegistryAccess, RegistryOptions, RegistryTls};
-pub use wait::{PATIENCE, eventually, eventually_async};
+pub use wait::{PATIENCE, breath, eventually, eventually_async};

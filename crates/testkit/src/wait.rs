@@ -74,6 +74,11 @@ pub async fn eventually_async<A: Answer>(
     }
 }
 
+/// The pause between two calls of a server that counts each caller's calls.
+pub async fn breath() {
+    tokio::time::sleep(Duration::from_millis(100)).await;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

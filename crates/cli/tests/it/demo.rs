@@ -29,7 +29,7 @@ struct Demo {
 
 impl Demo {
     fn start(targets: &str) -> Self {
-        Self::start_by(targets, |folder| plimsoll(folder))
+        Self::start_by(targets, plimsoll)
     }
 
     fn start_by(targets: &str, program: impl FnOnce(&Path) -> Command) -> Self {

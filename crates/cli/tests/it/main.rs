@@ -1,6 +1,6 @@
 //! The binary as people use it: real processes, their output and exit codes.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 mod demo;
 mod estate;

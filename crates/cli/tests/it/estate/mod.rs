@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+pub use plimsoll_testkit::breath;
 use plimsoll_testkit::{
     Postgres, Process, Registry, RegistryOptions, TestDatabase, eventually_async, free_port, reaper::Cleanup,
 };
@@ -141,9 +142,4 @@ pub async fn until(person: &Person, path: &str, what: &str, done: impl Fn(&Value
     })
     .await
     .unwrap()
-}
-
-/// Between two questions, so that a person who waits stays within the rate limit.
-pub async fn breath() {
-    tokio::time::sleep(Duration::from_millis(100)).await;
 }

@@ -10,7 +10,6 @@ use super::{Estate, PASSWORD, plimsoll};
 #[derive(Clone)]
 pub struct Person {
     pub id: String,
-    pub name: String,
     pub token: String,
     url: String,
     http: reqwest::Client,
@@ -65,7 +64,6 @@ impl Estate {
         let token = tokens["access_token"].as_str().unwrap_or_else(|| panic!("{name} was not let in: {tokens}"));
         Person {
             id: String::new(),
-            name: name.to_owned(),
             token: token.to_owned(),
             url: self.url.clone(),
             http: self.http.clone(),
