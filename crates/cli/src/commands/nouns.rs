@@ -47,7 +47,7 @@ pub(crate) const TARGET: Noun = Noun {
     columns: &[
         Column::new("NAME", "/name"),
         Column::new("TYPE", "/type"),
-        Column::new("HEALTH", "/health/status"),
+        Column::new("HEALTH", "/status"),
         Column::new("ENVIRONMENT", "/environmentId"),
         Column::wide("AGENT", "/agentId"),
         Column::wide("LABELS", "/labels"),
@@ -76,7 +76,7 @@ pub(crate) const AGENT: Noun = Noun {
         Column::new("VERSION", "/version"),
         Column::wide("LABELS", "/labels"),
         Column::wide("ID", "/id"),
-        Column::new("LAST SEEN", "/lastSeenAt"),
+        Column::new("LAST SEEN", "/lastHeartbeatAt"),
     ],
 };
 
@@ -151,5 +151,61 @@ pub(crate) const VERSION_COLUMNS: &[Column] = &[
     Column::new("VERSION", "/version"),
     Column::new("DIGEST", "/digest"),
     Column::wide("ID", "/id"),
-    Column::new("SEEN", "/createdAt"),
+    Column::new("SEEN", "/discoveredAt"),
 ];
+
+pub(crate) const PENDING_COLUMNS: &[Column] = &[
+    Column::new("ID", "/promotionId"),
+    Column::new("APPLICATION", "/application"),
+    Column::new("VERSION", "/releaseVersion"),
+    Column::new("TO", "/environmentName"),
+    Column::new("BY", "/requestedBy/name"),
+    Column::new("REASON", "/reason"),
+    Column::wide("HASH", "/subjectHash"),
+    Column::new("REQUESTED", "/requestedAt"),
+];
+
+#[cfg(test)]
+mod tests {
+    use plimsoll_core::{
+        component::{Component, ComponentVersion},
+        deployment::{DeploymentJob, Task},
+        environment::{Environment, FreezeWindow},
+        evidence_packet::EvidencePacket,
+        integration::Integration,
+        inventory::{Agent, Target},
+        promotion::{PendingApproval, Promotion},
+        release::Release,
+    };
+    use utoipa::PartialSchema;
+
+    use super::*;
+
+    /// The columns that name no field of `T`.
+    fn strangers<T: PartialSchema>(columns: &[Column]) -> Vec<String> {
+        let schema = serde_json::to_value(T::schema()).unwrap();
+        let known = schema["properties"].as_object().unwrap_or_else(|| panic!("no properties: {schema}"));
+        let field = |column: &Column| column.pointer().split('/').nth(1).unwrap().to_owned();
+        columns.iter().map(field).filter(|field| !known.contains_key(field)).collect()
+    }
+
+    #[test]
+    fn each_column_names_a_field_of_its_resource() {
+        let all = [
+            strangers::<Component>(COMPONENT.columns),
+            strangers::<ComponentVersion>(VERSION_COLUMNS),
+            strangers::<Release>(RELEASE.columns),
+            strangers::<Environment>(ENVIRONMENT.columns),
+            strangers::<Target>(TARGET.columns),
+            strangers::<Integration>(INTEGRATION.columns),
+            strangers::<Agent>(AGENT.columns),
+            strangers::<Promotion>(PROMOTION.columns),
+            strangers::<PendingApproval>(PENDING_COLUMNS),
+            strangers::<DeploymentJob>(JOB.columns),
+            strangers::<Task>(TASK_COLUMNS),
+            strangers::<EvidencePacket>(PACKET.columns),
+            strangers::<FreezeWindow>(FREEZE.columns),
+        ];
+        assert_eq!(all.concat(), Vec::<String>::new());
+    }
+}

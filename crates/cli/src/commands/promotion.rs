@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
-    nouns::{ENVIRONMENT, PROMOTION},
+    nouns::{ENVIRONMENT, PENDING_COLUMNS, PROMOTION},
     release,
     resource::{List, Verb, text},
     wait::{Wait, Watched, follow},
@@ -187,7 +187,7 @@ pub(super) async fn promotion(command: PromotionCommand, client: &Client, printe
         PromotionCommand::Pending => {
             let found =
                 PROMOTION.list(client, "/my/pending-approvals", &List { limit: 100, ..List::default() }).await?;
-            printer.list(&found, PROMOTION.columns)?;
+            printer.list(&found, PENDING_COLUMNS)?;
         }
         PromotionCommand::Get { id: which } => {
             printer.one(&get(format!("/promotions/{}", id(&which)?)).await?, PROMOTION.columns)?;

@@ -25,7 +25,7 @@ pub use targets::Targets;
 use crate::output::Printer;
 use parts::Parts;
 use stage::Stage;
-use story::people::People;
+use story::People;
 use teller::Teller;
 
 /// What stays when the demo ends.
@@ -61,7 +61,11 @@ pub(crate) async fn run(ending: Ending, leftovers: Leftovers, targets: Targets, 
     let teller = Teller::new(printer.clone());
     let stage = Stage::new(teller, Parts::new(folder()?), api::http()?);
     let played = tokio::select! {
-        played = play(&stage, ending, targets) => played.map(|()| Outcome::Told),
+        people = story::tell(&stage, targets) => match (people, ending) {
+            (Ok(people), Ending::Serve) => serve(&stage, &people, &mut stop).await.map(|()| Outcome::Told),
+            (Ok(_), Ending::Once) => Ok(Outcome::Told),
+            (Err(cause), _) => Err(cause),
+        },
         () = stop.asked() => Ok(Outcome::Interrupted),
     };
     stage.teller.progress("everything that the demo started is stopped");
@@ -80,25 +84,16 @@ pub(crate) async fn run(ending: Ending, leftovers: Leftovers, targets: Targets, 
     Ok(played)
 }
 
-async fn play(stage: &Stage, ending: Ending, targets: Targets) -> Result<()> {
-    let world = story::build(stage, targets).await?;
-    story::tell(stage, &world).await?;
-    match ending {
-        Ending::Once => Ok(()),
-        Ending::Serve => serve(stage, &world.people).await,
-    }
-}
-
 /// Until somebody stops it, or a part of it ends by itself.
-async fn serve(stage: &Stage, people: &People) -> Result<()> {
+async fn serve(stage: &Stage, people: &People, stop: &mut Stop) -> Result<()> {
     let People { server, password, .. } = people;
     stage.teller.note(&format!("serving until Ctrl-C: {server}, its API described at {server}/openapi.json"));
     stage.teller.saw("users admin, ada and grace, each with the password");
     stage.teller.saw(password);
     stage.teller.command(&format!("plimsoll login {server}"));
-    loop {
-        stage.parts.all_run()?;
-        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    tokio::select! {
+        ended = stage.parts.watch() => ended,
+        () = stop.asked() => Ok(()),
     }
 }
 

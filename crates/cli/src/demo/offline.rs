@@ -7,15 +7,24 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::{host::Host, parts::command, stage::Stage};
+use super::{
+    api::{Person, list},
+    host::Host,
+    parts::command,
+    stage::Stage,
+};
 
-/// The server's public key, from what an agent keeps since it enrolled: a file.
-pub(crate) async fn key(stage: &Stage, host: &Host) -> Result<PathBuf> {
-    let mut keys = command(stage.parts.folder())?;
-    let output = keys.args(["agent", "keys", "--data-dir"]).arg(&host.agent_data).output().await?;
-    ensure!(output.status.success(), "{} knows no key: {}", host.name, text(&output.stderr));
+/// The public key that the server gives out, in a file; a host that enrolled must know the same one.
+pub(crate) async fn key(stage: &Stage, who: &Person, host: &Host) -> Result<PathBuf> {
+    let keys = who.get("/evidence-keys").await?;
+    let current = list(&keys).iter().find(|key| key["current"] == true);
+    let pem = current.and_then(|key| key["publicKeyPem"].as_str()).context("the server has no key for evidence")?;
+    let mut known = command(stage.parts.folder())?;
+    let known = known.args(["agent", "keys", "--data-dir"]).arg(&host.agent_data).output().await?;
+    ensure!(known.status.success(), "{} knows no key: {}", host.name, text(&known.stderr));
+    ensure!(text(&known.stdout) == pem.trim(), "{} enrolled with another key than the server's", host.name);
     let file = stage.parts.folder().join("key.pem");
-    std::fs::write(&file, &output.stdout).with_context(|| format!("{} cannot be written", file.display()))?;
+    std::fs::write(&file, pem).with_context(|| format!("{} cannot be written", file.display()))?;
     Ok(file)
 }
 

@@ -28,6 +28,12 @@ impl Column {
     pub(crate) const fn wide(heading: &'static str, pointer: &'static str) -> Self {
         Self { heading, pointer, breadth: Breadth::Wide }
     }
+
+    /// Where its values are.
+    #[cfg(test)]
+    pub(crate) const fn pointer(&self) -> &'static str {
+        self.pointer
+    }
 }
 
 pub(super) fn render(items: &[Value], columns: &[Column], headers: bool, wide: bool) -> String {

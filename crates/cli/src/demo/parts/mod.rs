@@ -19,6 +19,8 @@ pub(crate) use part::{Part, command};
 
 /// How long a part may take to end when it is told to.
 const GRACE: Duration = Duration::from_secs(5);
+/// How often it is looked whether all of them run.
+const WATCH: Duration = Duration::from_secs(1);
 /// Who runs, for whoever looks into the demo's folder.
 const LIST: &str = "parts.json";
 
@@ -61,6 +63,14 @@ impl Parts {
             }
         }
         Ok(())
+    }
+
+    /// Ends with an error when a part has ended by itself.
+    pub(crate) async fn watch(&self) -> Result<()> {
+        loop {
+            self.all_run()?;
+            tokio::time::sleep(WATCH).await;
+        }
     }
 
     /// Stops those whose name begins with `kind`, all at once.

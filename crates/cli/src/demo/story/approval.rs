@@ -23,7 +23,7 @@ pub(super) async fn refused(stage: &Stage, world: &World, id: &str) -> Result<()
     let after = world.people.ada.get(&path).await?;
     ensure!(after["status"] == "awaiting_approval", "the promotion is {}", after["status"]);
     stage.teller.saw(&format!("the promotion is still {}", text(&after, "status")?));
-    stage.teller.command(&format!("plimsoll approve {id}"));
+    stage.teller.command(&format!("plimsoll approve {id}      # as ada"));
     Ok(())
 }
 
@@ -47,7 +47,7 @@ pub(super) async fn given(stage: &Stage, world: &World, id: &str, release: &Rele
     let hash = short(text(one, "subjectHash")?);
     stage.teller.saw(&format!("{} by {who} for {hash}: {comment}", text(one, "verdict")?));
     let carried = promotion::arrives(stage, world, id, release, "prod").await?;
-    stage.teller.command("plimsoll promotion pending");
-    stage.teller.command(&format!("plimsoll approve {id} --comment 'looked at in staging'"));
+    stage.teller.command("plimsoll promotion pending      # as grace");
+    stage.teller.command(&format!("plimsoll approve {id} --comment 'looked at in staging'      # as grace"));
     Ok(carried)
 }

@@ -42,6 +42,6 @@ pub(super) async fn trail(stage: &Stage, world: &World) -> Result<()> {
         }
     }
     stage.teller.saw(&format!("{} events in all", all.len()));
-    stage.teller.command("plimsoll api GET /api/v1/audit-events");
+    stage.teller.command("plimsoll api GET /api/v1/audit-events      # as admin");
     Ok(())
 }

@@ -56,7 +56,7 @@ pub(super) async fn add(
         stage.teller.saw(&format!("{mark} {}: {}", text(check, "name")?, text(check, "message")?));
     }
     ensure!(report["ok"] == true, "the registry's test failed: {report}");
-    stage.teller.command("plimsoll integration test hub");
+    stage.teller.command("plimsoll integration test hub      # as admin");
     let mut components = BTreeMap::new();
     for name in COMPONENTS {
         let body = json!({

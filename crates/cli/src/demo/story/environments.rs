@@ -42,7 +42,7 @@ pub(super) async fn add(stage: &Stage, people: &People) -> Result<BTreeMap<Strin
         let gates = if gates.is_empty() { "none".to_owned() } else { gates.join(", ") };
         stage.teller.saw(&format!("{}: gates: {gates}", text(environment, "name")?));
     }
-    stage.teller.command("plimsoll env create --data @prod.yaml && plimsoll env list -o yaml");
+    stage.teller.command("plimsoll env create --data @prod.yaml && plimsoll env list -o yaml      # as admin");
     Ok(ids)
 }
 

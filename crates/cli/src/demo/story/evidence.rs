@@ -17,7 +17,9 @@ use crate::demo::{
 
 /// Every promotion and every job left its packet; all verify.
 pub(super) async fn verifies(stage: &Stage, world: &World, carried: &[Carried]) -> Result<()> {
-    let key = offline::key(stage, world.a_host()?).await?;
+    let host = world.a_host()?;
+    let key = offline::key(stage, &world.people.ada, host).await?;
+    stage.teller.saw(&format!("the server's public key is the one that {} knows since it enrolled", host.name));
     let folder = stage.parts.folder().join("evidence");
     std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
     let mut kinds: BTreeMap<String, u32> = BTreeMap::new();
@@ -51,7 +53,7 @@ pub(super) async fn verifies(stage: &Stage, world: &World, carried: &[Carried]) 
     let said = offline::replayed(stage, &file, &key).await?;
     stage.teller.saw(&format!("each decision made again from what is sealed in it; the last: {said}"));
     changed_byte(stage, &file, bytes, &key).await?;
-    stage.teller.command("plimsoll agent keys --data-dir DIR > key.pem     # on a host that enrolled");
+    stage.teller.command("plimsoll evidence key > key.pem; plimsoll agent keys --data-dir DIR | diff key.pem -");
     stage.teller.command("plimsoll evidence download ID > packet.json");
     stage.teller.command("plimsoll evidence verify packet.json --key key.pem");
     stage.teller.command("plimsoll evidence replay packet.json --key key.pem");

@@ -39,7 +39,7 @@ pub(super) async fn blocks(stage: &Stage, world: &World, release: &Release) -> R
     world.people.admin.delete(&format!("{windows}/{}?reason=the%20sale%20is%20over", text(window, "id")?)).await?;
     let waiting = becomes(stage, &world.people.ada, promotion, &["awaiting_approval"]).await?;
     stage.teller.saw(&format!("the freeze is lifted: {}", text(&waiting, "status")?));
-    stage.teller.command("plimsoll freeze create prod --data @sale.yaml");
-    stage.teller.command("plimsoll freeze delete prod sale --reason 'the sale is over'");
+    stage.teller.command("plimsoll freeze create prod --data @sale.yaml      # as admin");
+    stage.teller.command("plimsoll freeze delete prod sale --reason 'the sale is over'      # as admin");
     Ok(promotion.to_owned())
 }

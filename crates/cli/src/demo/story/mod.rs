@@ -8,7 +8,7 @@ mod environments;
 mod evidence;
 mod freeze;
 mod hosts;
-pub(crate) mod people;
+mod people;
 mod promotion;
 mod release;
 mod rollback;
@@ -25,8 +25,10 @@ use super::{
     targets::{Kind, Targets},
 };
 
+pub(crate) use people::People;
+
 /// What people release as one thing.
-pub(crate) const APPLICATION: &str = "shop";
+const APPLICATION: &str = "shop";
 /// Its components, in the order in which they come up.
 const COMPONENTS: [&str; 2] = ["api", "web"];
 /// Their versions; the `api` of the last one never becomes healthy.
@@ -35,11 +37,11 @@ const VERSIONS: [&str; 3] = ["1.0.0", "1.1.0", "1.2.0"];
 const ENVIRONMENTS: [&str; 3] = ["dev", "staging", "prod"];
 
 /// Digests by component and tag.
-pub(crate) type Images = BTreeMap<(String, String), String>;
+type Images = BTreeMap<(String, String), String>;
 
 /// Everything that the story plays with once it is built.
-pub(crate) struct World {
-    pub(crate) people: people::People,
+struct World {
+    people: People,
     registry: RegistryPart,
     images: Images,
     kind: Kind,
@@ -82,7 +84,7 @@ impl World {
 }
 
 /// A server, people, images, and the hosts that they will run on.
-pub(crate) async fn build(stage: &Stage, targets: Targets) -> Result<World> {
+async fn build(stage: &Stage, targets: Targets) -> Result<World> {
     let people = stage.step("A server starts, and people sign in, each as themselves", people::sign_in(stage)).await?;
     let pushed = stage.step("Two components in three versions lie in a registry", components::push(stage)).await?;
     let (registry, images) = pushed;
@@ -96,8 +98,14 @@ pub(crate) async fn build(stage: &Stage, targets: Targets) -> Result<World> {
     Ok(World { people, registry, images, kind, components, environments, hosts })
 }
 
-/// Tells the rest.
-pub(crate) async fn tell(stage: &Stage, world: &World) -> Result<()> {
+/// Tells it all.
+pub(crate) async fn tell(stage: &Stage, targets: Targets) -> Result<People> {
+    let world = build(stage, targets).await?;
+    play(stage, &world).await?;
+    Ok(world.people)
+}
+
+async fn play(stage: &Stage, world: &World) -> Result<()> {
     let first =
         stage.step("A release is cut and sealed: nothing changes it any more", release::cut(stage, world)).await?;
     stage.step("Somebody moves a tag: the release keeps its digests", release::moved_tag(stage, world, &first)).await?;
