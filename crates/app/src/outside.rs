@@ -36,15 +36,27 @@ impl App {
         ask: impl Future<Output = Result<A>>,
         decide: impl Fn(&A, &mut Tx<'_>, &mut Notes) -> Result<Change<T>> + Send + 'static,
     ) -> Result<Reply> {
+        let may = caller.may_everywhere();
+        let asked = async {
+            may?;
+            ask.await
+        };
+        self.ask_then(caller, asked, decide).await
+    }
+
+    /// Like [`App::outside`], for what belongs to an environment: `ask` checks the permission there before
+    /// it calls, and `decide` again.
+    pub(crate) async fn ask_then<A: Send + 'static, T: Serialize + 'static>(
+        &self,
+        caller: &Caller,
+        ask: impl Future<Output = Result<A>>,
+        decide: impl Fn(&A, &mut Tx<'_>, &mut Notes) -> Result<Change<T>> + Send + 'static,
+    ) -> Result<Reply> {
         if let Some(reply) = self.reserve(caller, LEASE_SECONDS).await? {
             return Ok(reply);
         }
         let reserved = caller.idempotency.clone();
-        let asked = match caller.may_everywhere() {
-            Ok(()) => ask.await,
-            Err(error) => Err(error),
-        };
-        match asked {
+        match ask.await {
             Ok(found) => self.mutate_reserved(caller, reserved, move |tx, notes| decide(&found, tx, notes)).await,
             Err(error) => {
                 self.after_refusal(caller, &error, reserved).await?;

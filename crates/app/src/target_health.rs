@@ -29,7 +29,7 @@ impl App {
             let report = judge(&target, seen.as_ref(), self.context.now());
             Ok((report, seen))
         };
-        self.outside(caller, ask, move |(report, seen), tx, notes| {
+        self.ask_then(caller, ask, move |(report, seen), tx, notes| {
             tx.lock(&Lock::Target(id))?;
             let current: Target = resource::get(tx, id)?;
             let mut next = current.clone();

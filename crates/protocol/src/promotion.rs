@@ -127,6 +127,16 @@ pub struct CancelPromotion {
     pub reason: Option<String>,
 }
 
+/// The body of `POST /promotions/{id}/resume`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Validate, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ResumePromotion {
+    /// Why it may go on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(length(min = 1, max = rules::DESCRIPTION), custom(rules::prose))]
+    pub reason: Option<String>,
+}
+
 /// The body of `POST /approval-policies`.
 pub type CreateApprovalPolicy = ApprovalPolicyBody;
 /// The body of `PUT /approval-policies/{id}`.

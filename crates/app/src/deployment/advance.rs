@@ -6,7 +6,7 @@ use plimsoll_core::{
     Result, Timestamp,
     audit::{Principal, PrincipalType},
     deployment::{
-        CancelMode, DeploymentJob, JobCommand, JobFailure, JobStatus, Progress,
+        CancelMode, DeploymentJob, JobCommand, JobFailure, JobStatus, Progress, TaskKind,
         rollout::{self, Effect, JobView, TaskView},
     },
     id::{JobId, TenantId, TypedId as _, UserId},
@@ -15,7 +15,7 @@ use plimsoll_core::{
 use plimsoll_store::{Lock, Scope, SystemReason, Tx, deployment as rows, resource, work};
 use uuid::Uuid;
 
-use super::{JOB_WORK, effects::apply, note_job, reach::view_of};
+use super::{JOB_WORK, effects::apply, note_job, reach::view_of, turn};
 use crate::{App, Notes, agent::Agents, agent_session::LEASE_MARGIN_SECONDS, tasks::Progress as Step};
 
 /// Seconds for which a replica holds a job while it looks at it.
@@ -101,13 +101,13 @@ enum Moved {
 }
 
 fn advance_once(tx: &mut Tx<'_>, notes: &mut Notes, id: JobId, until: Timestamp) -> Result<Moved> {
-    tx.lock(&Lock::Job(id))?;
-    let Some(mut job) = resource::find::<DeploymentJob>(tx, id)? else { return Ok(Moved::Waits(None)) };
-    if job.status == JobStatus::Queued {
-        job.status = job.status.after(JobCommand::Start)?;
-        job.started_at = Some(notes.now());
-        save(tx, notes, &mut job)?;
+    let Some(known) = resource::find::<DeploymentJob>(tx, id)? else { return Ok(Moved::Waits(None)) };
+    if known.status == JobStatus::Queued && !turn::begin(tx, notes, &known)? {
+        // The end of the one before asks for it again.
+        return Ok(Moved::Waits(None));
     }
+    tx.lock(&Lock::Job(id))?;
+    let mut job: DeploymentJob = resource::get(tx, id)?;
     if job.status.is_terminal() || job.status == JobStatus::Paused {
         return Ok(Moved::Waits(None));
     }
@@ -135,8 +135,7 @@ fn advance_once(tx: &mut Tx<'_>, notes: &mut Notes, id: JobId, until: Timestamp)
             other => moved |= apply(tx, notes, &mut agents, &job, until, other)?,
         }
     }
-    let statuses: Vec<_> = rows::tasks_of(tx, id)?.into_iter().map(|row| row.task.status).collect();
-    let progress = Progress::count(statuses);
+    let progress = progress(&rows::tasks_of(tx, id)?);
     if progress != job.progress {
         job.progress = progress;
         save(tx, notes, &mut job)?;
@@ -144,7 +143,8 @@ fn advance_once(tx: &mut Tx<'_>, notes: &mut Notes, id: JobId, until: Timestamp)
     Ok(if moved { Moved::On } else { Moved::Waits(wait) })
 }
 
-fn finish(
+/// Ends a job, with its evidence and whatever hangs on it.
+pub(super) fn finish(
     tx: &mut Tx<'_>,
     notes: &mut Notes,
     job: &mut DeploymentJob,
@@ -154,12 +154,18 @@ fn finish(
     job.status = job.status.after(command)?;
     job.finished_at = Some(notes.now());
     job.failure = failure;
-    job.progress = Progress::count(rows::tasks_of(tx, job.id)?.into_iter().map(|row| row.task.status));
+    job.progress = progress(&rows::tasks_of(tx, job.id)?);
     super::ended::on_end(tx, notes, job)?;
     save(tx, notes, job)
 }
 
-fn save(tx: &mut Tx<'_>, notes: &mut Notes, job: &mut DeploymentJob) -> Result<()> {
+/// How far the forward tasks are.
+fn progress(tasks: &[rows::TaskRow]) -> Progress {
+    let forward = tasks.iter().filter(|row| row.task.kind == TaskKind::Forward);
+    Progress::count(forward.map(|row| row.task.status))
+}
+
+pub(super) fn save(tx: &mut Tx<'_>, notes: &mut Notes, job: &mut DeploymentJob) -> Result<()> {
     job.updated_at = notes.now();
     resource::update(tx, job)?;
     note_job(notes, job)

@@ -9,10 +9,10 @@ use plimsoll_core::{
     id::JobId,
 };
 use plimsoll_protocol::deployment::CancelJob;
-use plimsoll_store::{Lock, Tx, resource};
+use plimsoll_store::{Lock, Tx, deployment as rows, resource};
 use serde_json::json;
 
-use super::{note_job, wake_job};
+use super::{advance, effects, wake_job};
 use crate::{App, Caller, Change, Notes, Reply};
 
 /// Who wants a job stopped, and how.
@@ -52,23 +52,31 @@ impl App {
 pub(crate) fn cancel_job(tx: &mut Tx<'_>, notes: &mut Notes, id: JobId, stop: Stop) -> Result<DeploymentJob> {
     tx.lock(&Lock::Job(id))?;
     let mut job: DeploymentJob = resource::get(tx, id)?;
-    if job.status == JobStatus::Queued {
-        // It ends through its reconciler like any other, with its evidence.
-        job.status = job.status.after(JobCommand::Start)?;
-        job.started_at = Some(notes.now());
-    }
-    if job.status != JobStatus::Cancelling {
-        job.status = job.status.after(JobCommand::Cancel)?;
-    }
     let data = json!({ "by": stop.by, "mode": stop.mode, "reason": stop.reason });
     notes.event("deployment_job", id, None, "job.cancel_requested", data);
     job.cancellation = Some(match job.cancellation.take() {
         Some(first) => Cancellation { mode: stop.mode, reason: stop.reason.or(first.reason), ..first },
         None => Cancellation { by: stop.by, at: notes.now(), mode: stop.mode, reason: stop.reason },
     });
-    job.updated_at = notes.now();
-    resource::update(tx, &mut job)?;
-    note_job(notes, &job)?;
+    match job.status {
+        // Nothing was begun: it ends here.
+        JobStatus::Queued => {
+            for row in rows::tasks_of(tx, id)? {
+                effects::cancel_pending(tx, notes, row.task.id)?;
+            }
+            advance::finish(tx, notes, &mut job, JobCommand::Cancel, None)?;
+        }
+        JobStatus::Cancelling => advance::save(tx, notes, &mut job)?,
+        JobStatus::Running
+        | JobStatus::Paused
+        | JobStatus::Succeeded
+        | JobStatus::Failed
+        | JobStatus::Cancelled
+        | JobStatus::RolledBack => {
+            job.status = job.status.after(JobCommand::Cancel)?;
+            advance::save(tx, notes, &mut job)?;
+        }
+    }
     wake_job(tx, id, notes.now())?;
     Ok(job)
 }

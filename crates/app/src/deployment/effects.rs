@@ -53,10 +53,7 @@ pub(super) fn apply(
             lost::unknown(tx, notes, &mut row, lost::Told::Nothing)?;
             Ok(true)
         }
-        Effect::CancelPending(id) => change(tx, notes, *id, TaskCommand::Cancel, |_, notes, row| {
-            row.task.finished_at = Some(notes.now());
-            Ok(())
-        }),
+        Effect::CancelPending(id) => cancel_pending(tx, notes, *id),
         Effect::MarkPutBack(id) => change(tx, notes, *id, TaskCommand::PutBack, |_, _, row| {
             row.task.remains = Some(Remains::Restored);
             Ok(())
@@ -81,6 +78,14 @@ pub(super) fn apply(
         // Handled by the caller.
         Effect::Finish { .. } | Effect::WakeAt(_) => Ok(false),
     }
+}
+
+/// A task ends before it was offered.
+pub(super) fn cancel_pending(tx: &mut Tx<'_>, notes: &mut Notes, id: TaskId) -> Result<bool> {
+    change(tx, notes, id, TaskCommand::Cancel, |_, notes, row| {
+        row.task.finished_at = Some(notes.now());
+        Ok(())
+    })
 }
 
 fn change(

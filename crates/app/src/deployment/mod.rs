@@ -11,6 +11,7 @@ pub mod offer;
 mod reach;
 pub mod read;
 pub mod reconcile;
+mod turn;
 
 use plimsoll_core::{
     Result, Timestamp,

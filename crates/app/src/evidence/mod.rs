@@ -16,6 +16,7 @@ use plimsoll_store::{
     deployment::{self as rows, spec},
     evidence_packet::{self, PacketRow},
     resource::{self, ListQuery, Listing},
+    rollback::RollbackRow,
     version_sticker,
 };
 use serde_json::{Value, json};
@@ -151,7 +152,12 @@ pub(crate) fn seal_job(tx: &mut Tx<'_>, notes: &mut Notes, job: &mut DeploymentJ
         "releaseDigest": release_digest, "fromReleaseId": job.from_release_id, "promotionId": job.promotion_id,
         "requestedBy": job.requested_by, "strategy": job.strategy, "plan": job.plan, "failure": job.failure,
         "createdAt": job.created_at, "startedAt": job.started_at, "finishedAt": job.finished_at, "targets": targets,
-        "secretsReadAnew": job.kind == JobKind::Rollback,
+        "secretsReadAnew": job.kind == JobKind::Rollback, "cancellation": job.cancellation,
+        "rollback": resource::find::<RollbackRow>(tx, job.id)?.map(|row| json!({
+            "reason": row.rollback.reason, "undoesPromotionId": row.rollback.undoes_promotion_id,
+            "heldPromotionIds": row.rollback.held_promotion_ids, "stoppedJobIds": row.rollback.stopped_job_ids,
+            "uncheckedImages": row.rollback.unchecked_images,
+        })),
     });
     let known = job.clone();
     let id = seal(tx, notes, Draft { kind, predicate, subjects, says }, |packet| {

@@ -244,9 +244,9 @@ fn unprepared(error: &Error, at: Timestamp) -> Decision {
 fn is_its_turn(tx: &mut Tx<'_>, row: &PromotionRow, prepared: &Prepared) -> Result<bool> {
     let environment = &prepared.environment;
     let busy = if environment.exclusive {
-        jobs::any_open(tx, environment.id)?
+        !jobs::open_in(tx, environment.id)?.is_empty()
     } else {
-        jobs::open_job(tx, environment.id, &row.promotion.application)?.is_some()
+        !jobs::open_jobs(tx, environment.id, &row.promotion.application)?.is_empty()
     };
     if busy {
         return Ok(false);

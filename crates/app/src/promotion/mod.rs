@@ -20,6 +20,7 @@ use plimsoll_store::{Tx, promotion::PromotionRow, resource, work};
 use crate::Notes;
 
 pub(crate) use ended::job_ended;
+pub(crate) use prepare::{Wish, prepare};
 
 /// The kind of background work that decides about a promotion again.
 pub const PROMOTION_WORK: &str = "promotion";

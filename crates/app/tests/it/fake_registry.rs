@@ -59,6 +59,11 @@ impl FakeRegistry {
         self.0.limit.store(usize::MAX, Ordering::Relaxed);
     }
 
+    /// A tag and what it named are gone.
+    pub fn forget(&self, tag: &str) {
+        self.0.tags.lock().unwrap().remove(tag);
+    }
+
     /// Makes calls for tags wait until it is opened.
     pub fn close(&self) {
         self.0.gate.forget_permits(usize::MAX >> 3);

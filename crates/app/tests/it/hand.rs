@@ -76,16 +76,22 @@ impl Hand {
 
     /// Takes the one task that is offered.
     pub async fn take(&self, world: &World) -> Result<TaskOffer> {
+        self.take_all(world, 1).await?.pop().context("an offer")
+    }
+
+    /// Takes as many tasks as are offered, which must be so many.
+    pub async fn take_all(&self, world: &World, count: usize) -> Result<Vec<TaskOffer>> {
         let mut offers: Vec<TaskOffer> = Vec::new();
         for frame in self.pending(world).await? {
             if let ServerFrame::Offer(offer) = frame {
                 offers.push(offer);
             }
         }
-        anyhow::ensure!(offers.len() == 1, "{} offers", offers.len());
-        let offer = offers.pop().context("an offer")?;
-        self.say(world, "task.ack", json!({ "taskId": offer.task_id, "epoch": offer.epoch })).await?;
-        Ok(offer)
+        anyhow::ensure!(offers.len() == count, "{} offers", offers.len());
+        for offer in &offers {
+            self.say(world, "task.ack", json!({ "taskId": offer.task_id, "epoch": offer.epoch })).await?;
+        }
+        Ok(offers)
     }
 
     /// Tells how a task ended.

@@ -12,6 +12,7 @@ mod jobs;
 mod promotions;
 mod release_state;
 mod releases;
+mod rollbacks;
 mod shop;
 mod stickers;
 mod support;

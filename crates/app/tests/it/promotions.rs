@@ -9,13 +9,12 @@ use plimsoll_core::{
     promotion::{DecisionOutcome, GateVerdict, PendingApproval, PromotionStatus, decide},
 };
 use plimsoll_protocol::operation::OperationId as Op;
-use plimsoll_store::rollback::RollbackRow;
 use serde_json::{Value, json};
 
 use crate::{
     on_both_databases,
     shop::Shop,
-    support::{World, answer, body, code, everything, replace},
+    support::{World, body, code, replace},
 };
 
 on_both_databases!(
@@ -25,42 +24,7 @@ on_both_databases!(
     a_freeze_holds_it_up_and_its_end_lets_it_go,
     one_rejection_ends_it_with_its_decision_sealed,
     a_looser_policy_does_not_loosen_an_open_promotion,
-    a_rollback_puts_back_what_succeeded_before,
 );
-
-pub async fn a_rollback_puts_back_what_succeeded_before(world: World) -> Result<()> {
-    let shop = Shop::open(world, json!({"name": "dev"})).await?;
-    let (good, _) = shop.deploy("1.0.0").await?;
-    let asker = shop.world.caller(Op::PromotionCreate);
-    assert_eq!(code(shop.ask(&asker, &good, json!({})).await), "ALREADY_DEPLOYED");
-    let back = |more: Value| {
-        let mut json = json!({"environmentId": shop.environment.id, "reason": "it loses orders"});
-        json.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
-        let caller = shop.world.caller(Op::RollbackCreate);
-        let app = shop.world.app.clone();
-        async move { app.rollback_create(&caller, body(json)).await }
-    };
-    assert_eq!(code(back(json!({})).await), "NOTHING_TO_ROLL_BACK_TO");
-    let (bad, promotion) = shop.deploy("2.0.0").await?;
-    let never = shop.release("3.0.0").await?;
-    assert_eq!(code(back(json!({"toReleaseId": never.id})).await), "NEVER_DEPLOYED_HERE");
-    let waiting = shop.ask(&asker, &never, json!({})).await?;
-    let job: DeploymentJob = answer(&back(json!({})).await?)?;
-    assert_eq!((job.release_id, job.from_release_id), (good.id, Some(bad.id)));
-    assert_eq!(job.promotion_id, Some(promotion.id));
-    assert_eq!(code(back(json!({})).await), "STATE_CONFLICT");
-    let listed = shop
-        .world
-        .app
-        .rollback_list(&shop.world.caller(Op::RollbackList), everything::<RollbackRow>("-createdAt")?)
-        .await?
-        .items;
-    assert_eq!((listed[0].id, listed[0].held_promotion_ids.clone()), (job.id, vec![waiting.id]));
-    shop.work().await?;
-    assert!(shop.get(&waiting).await?.held);
-    assert_eq!(shop.get(&waiting).await?.status, PromotionStatus::Approved);
-    Ok(())
-}
 
 fn two() -> Value {
     json!([{ "name": "leads", "minApprovals": 2, "approvers": { "roles": ["approver"] } }])

@@ -4,15 +4,14 @@ use anyhow::Result;
 use plimsoll_app::{Caller, promotion};
 use plimsoll_core::{
     Digest,
-    deployment::{DeploymentJob, JobStatus},
     environment::Environment,
     id::{ComponentId, EnvironmentId, RoleId, TypedId, UserId},
     identity::{Role, RoleBinding, User},
-    promotion::{ApprovalPolicy, Promotion, PromotionStatus},
+    promotion::{ApprovalPolicy, Promotion},
     release::{Release, SealedRelease},
 };
 use plimsoll_protocol::operation::OperationId as Op;
-use plimsoll_store::{Scope, deployment as jobs, promotion::PromotionRow, release as releases, resource};
+use plimsoll_store::{Scope, release as releases, resource};
 use serde_json::{Value, json};
 
 use crate::support::{World, answer, body, replace};
@@ -28,7 +27,7 @@ pub struct Shop {
     pub environment: Environment,
     pub integration: String,
     approver_role: RoleId,
-    component: ComponentId,
+    pub component: ComponentId,
 }
 
 impl Shop {
@@ -55,25 +54,48 @@ impl Shop {
 
     /// A sealed release of any application of one component.
     pub async fn release_of(&self, application: &str, component: ComponentId, version: &str) -> Result<Release> {
+        self.release_with(application, version, &[(component, "api")]).await
+    }
+
+    /// A sealed release of several components, all at one version.
+    pub async fn release_with(
+        &self,
+        application: &str,
+        version: &str,
+        components: &[(ComponentId, &str)],
+    ) -> Result<Release> {
         let (world, now, digest) = (&self.world, self.world.clock.now(), digest_of(version));
-        let part = json!({
-            "componentId": component, "component": "api", "versionId": component.uuid(), "tag": version,
-            "version": version, "digest": digest
-        });
+        let parts: Vec<Value> = components
+            .iter()
+            .map(|(id, name)| {
+                json!({
+                    "componentId": id, "component": name, "versionId": id.uuid(), "tag": version,
+                    "version": version, "digest": digest
+                })
+            })
+            .collect();
+        let whole: Vec<Value> = parts
+            .iter()
+            .map(|part| {
+                let mut part = part.clone();
+                let more = json!({
+                    "registryIntegrationId": self.integration, "repository": "shop/api", "runtime": {},
+                    "configured": [], "dependsOn": [], "placement": {}, "instances": 1,
+                    "platforms": [{
+                        "os": "linux", "architecture": "amd64", "manifest": digest, "config": digest, "sizeBytes": 1
+                    }]
+                });
+                part.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+                part
+            })
+            .collect();
         let sealed: SealedRelease = serde_json::from_value(json!({
-            "name": application, "version": version, "variables": {},
-            "components": [{
-                "componentId": component, "component": "api", "versionId": component.uuid(), "tag": version,
-                "version": version, "digest": digest, "registryIntegrationId": self.integration,
-                "repository": "shop/api", "runtime": {}, "configured": [], "dependsOn": [], "placement": {},
-                "instances": 1,
-                "platforms": [{ "os": "linux", "architecture": "amd64", "manifest": digest, "config": digest, "sizeBytes": 1 }]
-            }]
+            "name": application, "version": version, "variables": {}, "components": whole
         }))?;
         let maker: UserId = world.app.context.id();
         let release: Release = serde_json::from_value(json!({
             "id": world.app.context.id::<plimsoll_core::id::ReleaseId>(), "name": application, "version": version,
-            "status": "ready", "components": [part], "digest": sealed.digest()?, "sealedAt": now,
+            "status": "ready", "components": parts, "digest": sealed.digest()?, "sealedAt": now,
             "createdBy": maker, "makers": [maker], "revision": 1, "createdAt": now, "updatedAt": now
         }))?;
         let kept = release.clone();
@@ -155,33 +177,5 @@ impl Shop {
         let caller = self.world.caller(Op::EnvironmentUpdate);
         self.world.app.environment_update(&caller, self.environment.id, replace(json)).await?;
         Ok(())
-    }
-}
-
-impl Shop {
-    /// Deploys a release, with the agent's part done by hand.
-    pub async fn deploy(&self, version: &str) -> Result<(Release, Promotion)> {
-        let release = self.release(version).await?;
-        let asked = self.ask(&self.world.caller(Op::PromotionCreate), &release, json!({})).await?;
-        self.work().await?;
-        let started = self.get(&asked).await?;
-        let job = started.deployment_job_id.expect("a job");
-        let now = self.world.clock.now();
-        self.world
-            .app
-            .store
-            .write(Scope::Tenant(self.world.tenant), "test", move |tx| {
-                let mut job: DeploymentJob = resource::get(tx, job)?;
-                (job.status, job.finished_at) = (JobStatus::Succeeded, Some(now));
-                resource::update(tx, &mut job)?;
-                let target = job.plan.targets[0].target_id;
-                let kept = jobs::spec::find(tx, job.id, target)?.expect("a spec");
-                jobs::running::put(tx, &kept.spec.expect("something"), job.id, now)?;
-                let mut row: PromotionRow = resource::get(tx, started.id)?;
-                row.promotion.status = PromotionStatus::Deployed;
-                resource::update(tx, &mut row)
-            })
-            .await?;
-        Ok((release, self.get(&asked).await?))
     }
 }

@@ -243,6 +243,12 @@ pub struct Rollback {
     /// Waiting promotions that it holds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub held_promotion_ids: Vec<PromotionId>,
+    /// Jobs that were under way and that it stopped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stopped_job_ids: Vec<JobId>,
+    /// Images of which no registry could say whether it still has them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unchecked_images: Vec<String>,
     /// Who.
     pub requested_by: Actor,
     /// When.

@@ -130,7 +130,7 @@ operations! {
     DeploymentJobTaskLogs "deployment_job_task_logs", Get "/deployment-jobs/{id}/tasks/{taskId}/logs", DeploymentRead, Read, None, Standard, Contract, Built;
     DeploymentJobArtifacts "deployment_job_artifacts", Get "/deployment-jobs/{id}/artifacts", DeploymentRead, Read, None, Standard, Contract, Built;
     DeploymentJobArtifact "deployment_job_artifact", Get "/deployment-jobs/{id}/artifacts/{artifactId}", DeploymentRead, Read, None, Standard, Contract, Built;
-    RollbackCreate "rollback_create", Post "/rollbacks", RollbackCreate, Mutation, InTransaction, Standard, Contract, Built;
+    RollbackCreate "rollback_create", Post "/rollbacks", RollbackCreate, Mutation, Reserved, Standard, Contract, Built;
     RollbackList "rollback_list", Get "/rollbacks", DeploymentRead, Read, None, Standard, Contract, Built;
     AbReleaseCreate "ab_release_create", Post "/ab-releases", ProgressiveWrite, Mutation, InTransaction, Standard, Contract, NotYet;
     AbReleaseList "ab_release_list", Get "/ab-releases", ProgressiveRead, Read, None, Standard, Contract, NotYet;
@@ -195,5 +195,6 @@ operations! {
     ApprovalPolicyGet "approval_policy_get", Get "/approval-policies/{id}", PolicyRead, Read, None, Standard, Addition, Built;
     ApprovalPolicyUpdate "approval_policy_update", Put "/approval-policies/{id}", GovernanceChange, Mutation, None, Standard, Addition, Built;
     ApprovalPolicyDelete "approval_policy_delete", Delete "/approval-policies/{id}", GovernanceChange, Mutation, None, Standard, Addition, Built;
+    PromotionResume "promotion_resume", Post "/promotions/{id}/resume", PromotionCreate, Mutation, InTransaction, Standard, Addition, Built;
     DeploymentJobCancel "deployment_job_cancel", Post "/deployment-jobs/{id}/cancel", DeploymentControl, Mutation, InTransaction, Standard, Addition, Built;
 }

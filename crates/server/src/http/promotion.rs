@@ -7,7 +7,7 @@ use plimsoll_core::{
 };
 use plimsoll_protocol::{
     operation::OperationId as Op,
-    promotion::{ApproveRequest, CancelPromotion, CreatePromotion, PreviewGates, RejectRequest},
+    promotion::{ApproveRequest, CancelPromotion, CreatePromotion, PreviewGates, RejectRequest, ResumePromotion},
 };
 use plimsoll_store::promotion::PromotionRow;
 
@@ -21,6 +21,7 @@ pub(crate) fn routes() -> Result<Vec<Route>> {
         Route::new(Op::PromotionApprove, approve).takes::<ApproveRequest>()?.answers::<Promotion>(),
         Route::new(Op::PromotionReject, reject).takes::<RejectRequest>()?.optional_body().answers::<Promotion>(),
         Route::new(Op::PromotionCancel, cancel).takes::<CancelPromotion>()?.optional_body().answers::<Promotion>(),
+        Route::new(Op::PromotionResume, resume).takes::<ResumePromotion>()?.optional_body().answers::<Promotion>(),
         Route::new(Op::PromotionDecision, decision).answers::<DecisionRecord>(),
         Route::new(Op::PromotionApprovals, approvals).lists::<Approval>(),
         Route::new(Op::PromotionEvidence, evidence).lists::<EvidencePacket>(),
@@ -57,6 +58,11 @@ async fn reject(mut call: Call) -> Result<Answer> {
 async fn cancel(mut call: Call) -> Result<Answer> {
     let (id, body) = (call.id("id")?, call.body_or_default()?);
     Answer::reply(call.server.app.promotion_cancel(&call.caller, id, body).await?)
+}
+
+async fn resume(mut call: Call) -> Result<Answer> {
+    let (id, body) = (call.id("id")?, call.body_or_default()?);
+    Answer::reply(call.server.app.promotion_resume(&call.caller, id, body).await?)
 }
 
 async fn decision(call: Call) -> Result<Answer> {

@@ -55,6 +55,7 @@ pub fn body(id: Op) -> Option<Value> {
         Op::RollbackCreate => json!({ "environmentId": NOBODY, "reason": "it loses orders" }),
         Op::PromotionApprove => json!({ "subjectHash": format!("sha256:{}", "0".repeat(64)) }),
         Op::PromotionReject => json!({ "comment": "not today" }),
+        Op::PromotionResume => json!({ "reason": "it was looked at" }),
         Op::PromotionCancel | Op::DeploymentJobCancel => json!({ "rollback": false }),
         Op::ApprovalPolicyCreate | Op::ApprovalPolicyUpdate => json!({
             "name": "two-people",

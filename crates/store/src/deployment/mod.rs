@@ -137,14 +137,24 @@ pub fn tasks_of(tx: &mut Tx<'_>, job: JobId) -> Result<Vec<TaskRow>> {
     resource::find_where(tx, "job_id = $2 ORDER BY batch, id", params![job])
 }
 
-/// The job under way for an application in an environment.
-pub fn open_job(tx: &mut Tx<'_>, environment: EnvironmentId, application: &str) -> Result<Option<DeploymentJob>> {
-    let found = resource::find_where(
+/// The jobs of an application in an environment that have not ended, oldest first: at most one of them has
+/// begun, the others wait for its end.
+pub fn open_jobs(tx: &mut Tx<'_>, environment: EnvironmentId, application: &str) -> Result<Vec<DeploymentJob>> {
+    resource::find_where(
         tx,
-        "environment_id = $2 AND application = $3 AND status IN ('queued', 'running', 'paused', 'cancelling')",
+        "environment_id = $2 AND application = $3 AND status IN ('queued', 'running', 'paused', 'cancelling')
+         ORDER BY created_at, id",
         params![environment, application],
-    )?;
-    Ok(found.into_iter().next())
+    )
+}
+
+/// All jobs in an environment that have not ended, oldest first.
+pub fn open_in(tx: &mut Tx<'_>, environment: EnvironmentId) -> Result<Vec<DeploymentJob>> {
+    resource::find_where(
+        tx,
+        "environment_id = $2 AND status IN ('queued', 'running', 'paused', 'cancelling') ORDER BY created_at, id",
+        params![environment],
+    )
 }
 
 /// The application's jobs in an environment, newest first, at most 200.
@@ -194,15 +204,4 @@ pub fn last_tasks(tx: &mut Tx<'_>, target: TargetId) -> Result<Vec<(String, Task
             Ok((row.next()?, row.next_json()?))
         })
         .collect()
-}
-
-/// Whether any job is under way in an environment.
-pub fn any_open(tx: &mut Tx<'_>, environment: EnvironmentId) -> Result<bool> {
-    let tenant = tx.tenant()?;
-    let found = tx.query_opt(
-        "SELECT id FROM deployment_job WHERE tenant_id = $1 AND environment_id = $2
-           AND status IN ('queued', 'running', 'paused', 'cancelling') ORDER BY id LIMIT 1",
-        params![tenant, environment],
-    )?;
-    Ok(found.is_some())
 }

@@ -8,8 +8,10 @@ CREATE TABLE deployment_job (
 CREATE INDEX deployment_job_by_time ON deployment_job (tenant_id, created_at, id) WHERE deleted_at IS NULL;
 CREATE INDEX deployment_job_by_application ON deployment_job (tenant_id, environment_id, application, created_at);
 CREATE INDEX deployment_job_by_promotion ON deployment_job (tenant_id, promotion_id);
--- One job at a time for an application in an environment.
+-- One job at a time for an application in an environment; others wait in the queue.
 CREATE UNIQUE INDEX deployment_job_one_at_a_time ON deployment_job (tenant_id, environment_id, application)
+  WHERE status IN ('running', 'paused', 'cancelling');
+CREATE INDEX deployment_job_open ON deployment_job (tenant_id, environment_id)
   WHERE status IN ('queued', 'running', 'paused', 'cancelling');
 
 CREATE TABLE task (
