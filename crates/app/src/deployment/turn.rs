@@ -26,9 +26,8 @@ pub(super) fn begin(tx: &mut Tx<'_>, notes: &mut Notes, known: &DeploymentJob) -
     } else {
         rows::open_jobs(tx, job.environment_id, &job.application)?
     };
-    let before = |one: &DeploymentJob| {
-        one.status != JobStatus::Queued || (one.created_at, one.id) < (job.created_at, job.id)
-    };
+    let before =
+        |one: &DeploymentJob| one.status != JobStatus::Queued || (one.created_at, one.id) < (job.created_at, job.id);
     if others.iter().any(|one| one.id != job.id && before(one)) {
         return Ok(false);
     }

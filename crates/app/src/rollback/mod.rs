@@ -133,13 +133,7 @@ fn create(
 }
 
 /// Stops what is under way. What it changed is put back by the rollback itself.
-fn stop(
-    tx: &mut Tx<'_>,
-    notes: &mut Notes,
-    caller: &Caller,
-    body: &CreateRollback,
-    way: &Way,
-) -> Result<Vec<JobId>> {
+fn stop(tx: &mut Tx<'_>, notes: &mut Notes, caller: &Caller, body: &CreateRollback, way: &Way) -> Result<Vec<JobId>> {
     let mut stopped = Vec::new();
     for open in jobs::open_jobs(tx, way.environment.id, &way.application)? {
         let why = format!("a rollback takes its place: {}", body.reason);

@@ -52,9 +52,9 @@ pub(super) fn whole(
     let sealed: BTreeSet<TargetId> = plimsoll_store::rollback::targets_of(tx, to.specs_of)?.into_iter().collect();
     let all = targets::of_environment(tx, environment.id)?;
     // Targets that came after the release have no spec of it: theirs is made of what was sealed.
-    let newer = all.iter().any(|target| {
-        !sealed.contains(&target.id) && wanted.as_ref().is_none_or(|wanted| wanted.contains(&target.id))
-    });
+    let newer = all
+        .iter()
+        .any(|target| !sealed.contains(&target.id) && wanted.as_ref().is_none_or(|wanted| wanted.contains(&target.id)));
     let made = if newer { anew(tx, environment, to)? } else { BTreeMap::new() };
     let (mut places, mut specs, mut agents) = (Vec::new(), BTreeMap::new(), Agents::default());
     for target in all {
@@ -64,19 +64,16 @@ pub(super) fn whole(
             made.get(&target.id).cloned()
         };
         let agent = agents.of(tx, &target)?;
-        let heard = agent.as_ref().is_some_and(|agent| {
-            agent.enabled && matches!(agent.status, AgentStatus::Online | AgentStatus::Degraded)
-        });
+        let heard = agent
+            .as_ref()
+            .is_some_and(|agent| agent.enabled && matches!(agent.status, AgentStatus::Online | AgentStatus::Degraded));
         let skip = match (target.maintenance, heard) {
             (true, _) => Some(SkipReason::Maintenance),
             (false, false) => Some(SkipReason::Offline),
             (false, true) => None,
         };
-        let planned = PlannedSpec {
-            spec: kept,
-            previous: runs.get(&target.id).cloned(),
-            agent: agent.map(|agent| agent.id),
-        };
+        let planned =
+            PlannedSpec { spec: kept, previous: runs.get(&target.id).cloned(), agent: agent.map(|agent| agent.id) };
         specs.insert(target.id, planned);
         places.push(Place { target, skip });
     }
@@ -90,8 +87,10 @@ fn present(
     environment: &Environment,
     application: &str,
 ) -> Result<BTreeMap<TargetId, DeploymentSpec>> {
-    let mut runs: BTreeMap<TargetId, DeploymentSpec> =
-        running::of_application(tx, environment.id, application)?.into_iter().map(|one| (one.target, one.spec)).collect();
+    let mut runs: BTreeMap<TargetId, DeploymentSpec> = running::of_application(tx, environment.id, application)?
+        .into_iter()
+        .map(|one| (one.target, one.spec))
+        .collect();
     for open in jobs::open_jobs(tx, environment.id, application)? {
         for row in jobs::tasks_of(tx, open.id)? {
             let brings = row.task.kind == TaskKind::Forward && !row.task.status.is_ended();
@@ -107,11 +106,7 @@ fn present(
 }
 
 /// The release's specs with the values that the environment has now.
-fn anew(
-    tx: &mut Tx<'_>,
-    environment: &Environment,
-    to: &Destination,
-) -> Result<BTreeMap<TargetId, DeploymentSpec>> {
+fn anew(tx: &mut Tx<'_>, environment: &Environment, to: &Destination) -> Result<BTreeMap<TargetId, DeploymentSpec>> {
     let wish = Wish {
         release: to.to_release_id,
         environment: environment.id,

@@ -98,7 +98,10 @@ pub async fn it_stops_what_is_under_way_and_waits_for_its_end(world: World) -> R
     let bad = shop.start("2.0.0").await?;
     let offer = hand.take(&shop.world).await?;
     let job = back(&shop, json!({})).await?;
-    assert_eq!((job.status, job.release_id, job.from_release_id), (JobStatus::Queued, good.release_id, Some(bad.release_id)));
+    assert_eq!(
+        (job.status, job.release_id, job.from_release_id),
+        (JobStatus::Queued, good.release_id, Some(bad.release_id))
+    );
     let stopped = shop.job(bad.id).await?;
     assert_eq!(stopped.status, JobStatus::Cancelling);
     assert_eq!(listed(&shop).await?[0].stopped_job_ids, [bad.id]);

@@ -58,12 +58,7 @@ pub fn find(tx: &mut Tx<'_>, job: JobId, target: TargetId) -> Result<Option<JobS
 }
 
 /// What ran on a target turned out to be something else.
-pub fn set_previous(
-    tx: &mut Tx<'_>,
-    job: JobId,
-    target: TargetId,
-    previous: Option<&DeploymentSpec>,
-) -> Result<()> {
+pub fn set_previous(tx: &mut Tx<'_>, job: JobId, target: TargetId, previous: Option<&DeploymentSpec>) -> Result<()> {
     let tenant = tx.tenant()?;
     tx.execute(
         "UPDATE job_spec SET previous = $4 WHERE tenant_id = $1 AND job_id = $2 AND target_id = $3",
