@@ -58,6 +58,9 @@ pub trait Driver: Send + Sync {
     /// Undoes a step that began, whether or not it was done.
     fn undo(&self, scope: Scope<'_>, step: &Step) -> impl Future<Output = Outcome<()>> + Send;
 
+    /// After all was undone: what ran before runs, or is started.
+    fn restore(&self, scope: Scope<'_>, plan: &Plan) -> impl Future<Output = Outcome<()>> + Send;
+
     /// What runs now of the order's application, beside what ran before.
     fn report(&self, scope: Scope<'_>, machine: &Machine)
     -> impl Future<Output = Outcome<Vec<ComponentResult>>> + Send;

@@ -227,6 +227,13 @@ impl Machine {
         matches!(self.position, Position::Undoing { .. })
     }
 
+    /// Whether the task changed the set and has taken that back.
+    #[must_use]
+    pub fn is_back(&self) -> bool {
+        let old = matches!(&self.position, Position::Ended(end) if end.set == SetState::Old);
+        old && self.changes_below(self.plan.steps.len()).next().is_some()
+    }
+
     /// How long nothing answered for a component: from the stop of the old to the health of the new, in
     /// milliseconds; `None` when the old was not stopped first.
     #[must_use]
@@ -325,18 +332,32 @@ fn after_undo(cause: &Cause, failures: &[TaskError], changed: bool) -> End {
         Cause::Step(error) => error.clone(),
         Cause::Stop(reason) => reason.error(),
     };
-    if !failures.is_empty() {
-        let what: Vec<String> = failures.iter().map(ToString::to_string).collect();
-        let message = format!("{error}; what ran before could not be put back: {}", what.join("; "));
-        let error = TaskError { code: TaskErrorCode::UndoFailed, message, ..error }
-            .hint("look at the target: start what is missing by hand, or deploy again");
-        return End { outcome: TaskOutcome::Failed, set: SetState::Broken, error: Some(error) };
-    }
     let cancelled = matches!(cause, Cause::Stop(reason) if reason.is_cancel());
     let outcome = match (cancelled, changed) {
         (true, _) => TaskOutcome::Cancelled,
         (false, true) => TaskOutcome::RolledBack,
         (false, false) => TaskOutcome::Failed,
     };
-    End { outcome, set: SetState::Old, error: Some(error) }
+    let end = End { outcome, set: SetState::Old, error: Some(error) };
+    if failures.is_empty() { end } else { end.broken(failures) }
+}
+
+impl End {
+    /// The same end, but what ran before does not run.
+    #[must_use]
+    pub fn but_not_restored(self, why: &TaskError) -> Self {
+        if why.code == TaskErrorCode::StaleEpoch {
+            return Self { outcome: TaskOutcome::Unknown, set: SetState::Broken, error: Some(why.clone()) };
+        }
+        self.broken(std::slice::from_ref(why))
+    }
+
+    fn broken(self, failures: &[TaskError]) -> Self {
+        let what: Vec<String> = failures.iter().map(ToString::to_string).collect();
+        let cause = self.error.unwrap_or_else(|| TaskError::new(TaskErrorCode::UndoFailed, "it was stopped"));
+        let message = format!("{cause}; what ran before could not be put back: {}", what.join("; "));
+        let error = TaskError { code: TaskErrorCode::UndoFailed, message, ..cause }
+            .hint("look at the target: start what is missing by hand, or deploy again");
+        Self { outcome: TaskOutcome::Failed, set: SetState::Broken, error: Some(error) }
+    }
 }

@@ -61,11 +61,13 @@ pub struct Reoffer {
     pub journaled: oneshot::Sender<()>,
 }
 
+/// How often a step is tried whose engine does not answer: it may be restarting.
+const ATTEMPTS: u32 = 3;
+const PAUSE: Duration = Duration::from_secs(2);
 /// How often an undo step is tried.
 const UNDO_ATTEMPTS: u32 = 3;
 /// For as long an engine may be away (restarting) before an undo step is given up.
 const UNDO_PATIENCE: Duration = Duration::from_mins(1);
-const UNDO_PAUSE: Duration = Duration::from_secs(2);
 
 /// What came of a step.
 enum Did {
@@ -163,7 +165,7 @@ impl<D: Driver, J: Journal> Runner<D, J> {
         let _held = (!step.may_be_left()).then_some(passage);
         let leave = step.may_be_left();
         let scope = Scope { order: &order, log: &self.log, secrets: &self.secrets };
-        let work = self.driver.apply(scope, step);
+        let work = apply_patiently(&self.driver, scope, step);
         tokio::pin!(work);
         loop {
             tokio::select! {
@@ -194,7 +196,7 @@ impl<D: Driver, J: Journal> Runner<D, J> {
                 Err(error) if may_pass(&error, attempt, give_up) => {
                     self.log.say(step.component(), format!("undo, attempt {attempt}: {error}"));
                     attempt += 1;
-                    tokio::time::sleep(UNDO_PAUSE).await;
+                    tokio::time::sleep(PAUSE).await;
                 }
                 outcome => break outcome,
             }
@@ -219,8 +221,29 @@ impl<D: Driver, J: Journal> Runner<D, J> {
         self.driver.undo(self.scope(order), step).await
     }
 
+    /// A set that is said to be back runs: its engine may have ended it meanwhile without this task's doing.
+    async fn seen_back(&self, end: End, order: &TaskOrder) -> End {
+        let give_up = Instant::now() + UNDO_PATIENCE;
+        let mut attempt = 1;
+        loop {
+            let seen = async {
+                let _passage = self.enter(order).await?;
+                self.driver.restore(self.scope(order), self.machine.plan()).await
+            };
+            match seen.await {
+                Ok(()) => return end,
+                Err(error) if may_pass(&error, attempt, give_up) => {
+                    attempt += 1;
+                    tokio::time::sleep(PAUSE).await;
+                }
+                Err(error) => return end.but_not_restored(&error),
+            }
+        }
+    }
+
     async fn conclude(&mut self, end: End) -> Result<()> {
         let order = Arc::new(self.machine.order().clone());
+        let end = if self.machine.is_back() { self.seen_back(end, &order).await } else { end };
         let components = match self.driver.report(self.scope(&order), &self.machine).await {
             Ok(components) => components,
             Err(error) => {
@@ -369,6 +392,20 @@ const fn remains(end: &End) -> Option<Remains> {
         (_, SetState::Old) => Some(Remains::Restored),
         (_, SetState::Broken) => Some(Remains::Changed),
     }
+}
+
+/// Steps may be done twice, so one whose engine did not answer is.
+async fn apply_patiently<D: Driver>(driver: &D, scope: Scope<'_>, step: &Step) -> Outcome<Applied> {
+    for _ in 1..ATTEMPTS {
+        match driver.apply(scope, step).await {
+            Err(error) if error.code == TaskErrorCode::EngineUnavailable => {
+                scope.log.say(step.component(), format!("{}, tried again: {error}", word(step.kind())));
+            }
+            outcome => return outcome,
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    driver.apply(scope, step).await
 }
 
 /// Whether an undo step that failed is tried again.

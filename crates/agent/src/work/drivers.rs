@@ -133,6 +133,13 @@ impl Driver for AnyDriver {
         }
     }
 
+    async fn restore(&self, scope: Scope<'_>, plan: &Plan) -> Outcome<()> {
+        match self {
+            Self::Docker(driver) => driver.restore(scope, plan).await,
+            Self::Process(driver) => driver.restore(scope, plan).await,
+        }
+    }
+
     async fn report(&self, scope: Scope<'_>, machine: &Machine) -> Outcome<Vec<ComponentResult>> {
         match self {
             Self::Docker(driver) => driver.report(scope, machine).await,

@@ -77,6 +77,10 @@ impl<H: InstanceHost> Driver for InstanceDriver<H> {
         undo::step(self, scope, step).await
     }
 
+    async fn restore(&self, scope: Scope<'_>, plan: &Plan) -> Outcome<()> {
+        undo::restore(self, scope, plan).await
+    }
+
     async fn report(&self, scope: Scope<'_>, machine: &Machine) -> Outcome<Vec<ComponentResult>> {
         report::make(self, scope, machine).await
     }

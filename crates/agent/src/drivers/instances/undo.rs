@@ -13,7 +13,7 @@ use plimsoll_protocol::agent::{
 use super::{InstanceDriver, health, plan, record, sticker};
 use crate::{
     drivers::{Outcome, Scope, host::InstanceHost},
-    task::step::{Old, Step},
+    task::step::{Old, Plan, Step},
 };
 
 /// What ran before is given this long to answer before what is new goes.
@@ -52,6 +52,21 @@ pub(super) async fn step<H: InstanceHost>(driver: &InstanceDriver<H>, scope: Sco
         | Step::Discard { .. }
         | Step::Prune => Ok(()),
     }
+}
+
+/// Starts what ran before and does not run now. What was left alone needs that when the engine itself ended
+/// it (with a restart of its own, say).
+pub(super) async fn restore<H: InstanceHost>(driver: &InstanceDriver<H>, scope: Scope<'_>, plan: &Plan) -> Outcome<()> {
+    for step in &plan.steps {
+        let (Step::StopOld { component, old } | Step::Retire { component, old }) = step else { continue };
+        for one in old.iter().filter(|one| one.was_running) {
+            let found = driver.host().inspect(&one.name).await?;
+            if !found.is_some_and(|found| plan::is_up(&found)) {
+                start_again(driver, scope, component, one).await?;
+            }
+        }
+    }
+    Ok(())
 }
 
 async fn start_again<H: InstanceHost>(

@@ -12,15 +12,20 @@ use plimsoll_protocol::agent::{
     observe::RunState,
     report::{HealthVerdict, TaskErrorCode, TaskOutcome},
 };
-use plimsoll_testkit::{Engine, Image};
+use plimsoll_testkit::{Engine, Image, PATIENCE, eventually_async};
 
-use super::{Site, on_both_engines};
+use super::{Site, answering, on_both_engines};
 use crate::{
     site::{ask, component, http_health, run, web_runtime},
     support::target,
 };
 
-on_both_engines!(networks_names_limits_and_checks, every_kind_of_check_is_asked, what_an_end_was_like_is_told,);
+on_both_engines!(
+    networks_names_limits_and_checks,
+    every_kind_of_check_is_asked,
+    what_an_end_was_like_is_told,
+    an_engine_that_ends_in_between_is_waited_for,
+);
 
 async fn networks_names_limits_and_checks(engine: Engine) {
     let mut site = Site::new(engine);
@@ -150,4 +155,28 @@ async fn what_an_end_was_like_is_told(engine: Engine) {
         // Without systemd Podman runs no HEALTHCHECK: an honest failure, and the old set stays.
         Engine::Podman => assert_eq!(result.outcome, TaskOutcome::RolledBack, "{result:?}\n{log}"),
     }
+}
+
+async fn an_engine_that_ends_in_between_is_waited_for(engine: Engine) {
+    let mut site = Site::new(engine);
+    site.dir.ledger();
+    let first = site.web("1.0.0", &[], site.runtime()).await;
+    site.deploy(&[&first]).await;
+    let mut runtime = site.runtime();
+    runtime.health.as_mut().unwrap().healthy_for_seconds = 5;
+    let second = site.web("2.0.0", &["--start-delay-ms", "1500"], runtime).await;
+    let order = site.order(&[&second]);
+    let (host, data) = (site.host.clone(), site.data());
+    let work = tokio::spawn(async move { run(&host, &data, &order).await });
+    eventually_async("the new one is waited for", PATIENCE, async || answering(&site).await == 2).await.unwrap();
+    site.engine.crash().unwrap();
+    site.engine.start_again().unwrap();
+    let (result, log) = work.await.unwrap();
+    let (outcome, serving) = match engine {
+        // It ends what ran under the one before it, and starts again what has a restart policy.
+        Engine::Docker => (TaskOutcome::RolledBack, "1.0.0"),
+        Engine::Podman => (TaskOutcome::Succeeded, "2.0.0"),
+    };
+    assert_eq!(result.outcome, outcome, "{result:?}\n{log}");
+    assert_eq!((site.all(), ask(&site.endpoint("web"), "/").await.unwrap().as_str()), (1, serving));
 }

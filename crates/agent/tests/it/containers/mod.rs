@@ -205,3 +205,15 @@ fn client(address: String, stop: Arc<AtomicBool>) -> tokio::task::JoinHandle<(us
         (asked, wrong)
     })
 }
+
+/// How many of the containers that run answer their health check.
+async fn answering(site: &Site) -> usize {
+    let mut count = 0;
+    for name in site.running() {
+        let Ok(ports) = site.engine.cli(&["port", &name, "8080/tcp"]) else { continue };
+        let Some((_, port)) = ports.lines().next().and_then(|line| line.rsplit_once(':')) else { continue };
+        let answer = ask(&format!("{}:{port}", site.engine.address()), "/health").await;
+        count += usize::from(answer.is_ok_and(|text| text == "healthy"));
+    }
+    count
+}
