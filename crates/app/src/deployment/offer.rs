@@ -114,7 +114,7 @@ impl App {
             application: job.application.clone(),
             spec,
             previous,
-            hints: OrderHints { allow_process_host: self.settings.allow_process_hosts, ..OrderHints::default() },
+            hints: self.hints(job, task),
             sticker,
         };
         let text = serde_json::to_string(&order)
@@ -127,6 +127,23 @@ impl App {
             .map(|one| one.sig)
             .ok_or_else(|| Error::internal_defect("an order was signed without a signature"))?;
         Ok(KeptOrder { task: task.id, epoch: task.epoch, text, signature, key_id: signer.key_id().to_owned() })
+    }
+}
+
+impl App {
+    /// What is put back is not watched: it ran before. The time of the watch comes on top of a task's own.
+    fn hints(&self, job: &DeploymentJob, task: &Task) -> OrderHints {
+        let usual = OrderHints::default();
+        let watch_seconds = match task.kind {
+            TaskKind::Forward => job.strategy.watch_seconds(),
+            TaskKind::Rollback => 0,
+        };
+        OrderHints {
+            watch_seconds,
+            deadline_seconds: usual.deadline_seconds.saturating_add(watch_seconds),
+            allow_process_host: self.settings.allow_process_hosts,
+            ..usual
+        }
     }
 }
 

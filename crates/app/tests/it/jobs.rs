@@ -122,7 +122,7 @@ pub async fn a_cancel_with_the_agent_there_ends_with_its_word(world: World) -> R
 }
 
 pub async fn a_cancel_puts_back_what_was_done_when_asked_to(world: World) -> Result<()> {
-    let strategy = json!({"type": "rolling", "batchSize": 1});
+    let strategy = json!({"type": "rolling", "batchSize": 1, "watchSeconds": 30});
     let shop = Shop::open(world, json!({"name": "dev", "strategy": strategy})).await?;
     let (hand, first) = shop.staffed().await?;
     shop.target("web-2", json!({"agentId": hand.id})).await?;
@@ -141,6 +141,7 @@ pub async fn a_cancel_puts_back_what_was_done_when_asked_to(world: World) -> Res
     hand.end(&shop.world, &offer, "succeeded", json!({})).await?;
     shop.advance().await?;
     let second = hand.take(&shop.world).await?;
+    assert_eq!(second.order()?.hints.watch_seconds, 30);
     cancel(&shop, job.id, json!({"rollback": true})).await?;
     shop.advance().await?;
     hand.end(&shop.world, &second, "cancelled", json!({"remains": "restored"})).await?;
@@ -148,6 +149,7 @@ pub async fn a_cancel_puts_back_what_was_done_when_asked_to(world: World) -> Res
     let back = hand.take(&shop.world).await?;
     let order = back.order()?;
     assert_eq!(order.target.id, first);
+    assert_eq!(order.hints.watch_seconds, 0, "what is put back is not watched");
     assert_eq!(order.spec.context("a spec")?.components[0].image.digest, digest_of("1.0.0"));
     hand.end(&shop.world, &back, "succeeded", json!({})).await?;
     shop.advance().await?;
