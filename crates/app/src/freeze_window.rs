@@ -11,11 +11,11 @@ use plimsoll_store::{
     Lock,
     resource::{self, ListQuery, Listing, Resource},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     App, Caller, Change, Reply,
-    environment::{governance_allowed, reason_needed},
+    environment::{RuleChange, governance_allowed, reason_needed, seal_change},
 };
 
 /// A window that begins within this time is guarded like an active one.
@@ -107,9 +107,19 @@ impl App {
             if guarded {
                 governance_allowed(&owned, environment, "a freeze window that is active or begins within 24 hours")?;
                 let reason = reason.as_deref().ok_or_else(|| reason_needed("reason"))?;
-                let change = json!({ "reason": reason, "before": resource::as_json(&window)?, "after": null });
+                let before = resource::as_json(&window)?;
+                let change = json!({ "reason": reason, "before": before, "after": null });
                 notes.audit("governance_change", "freeze_window", id, Some(change.clone()));
                 notes.event("environment", environment, None, "environment.rules_changed", change);
+                let sealed = RuleChange {
+                    noun: "freeze_window",
+                    id: id.uuid(),
+                    name: &window.name,
+                    reason,
+                    before: &before,
+                    after: &Value::Null,
+                };
+                seal_change(tx, notes, &owned, &[environment], &sealed)?;
             }
             resource::soft_delete(tx, &window, notes.now())?;
             let data = json!({ "reason": reason });

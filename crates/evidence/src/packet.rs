@@ -130,7 +130,10 @@ fn read_statement(bytes: &[u8]) -> Result<Statement, VerifyError> {
     let statement = Statement::from_canonical(bytes)?;
     match statement.predicate_type() {
         PredicateType::Sticker => Sticker::from_statement(&statement).map(|_| statement),
-        PredicateType::PromotionDecision | PredicateType::Deployment | PredicateType::Rollback => Ok(statement),
+        PredicateType::PromotionDecision
+        | PredicateType::Deployment
+        | PredicateType::Rollback
+        | PredicateType::GovernanceChange => Ok(statement),
     }
 }
 

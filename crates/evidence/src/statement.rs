@@ -29,11 +29,14 @@ pub enum PredicateType {
     Rollback,
     /// What was put on one target.
     Sticker,
+    /// Who changed what decides about an environment, from what to what, and why.
+    GovernanceChange,
 }
 
 impl PredicateType {
     /// Every type there is.
-    pub const ALL: [Self; 4] = [Self::PromotionDecision, Self::Deployment, Self::Rollback, Self::Sticker];
+    pub const ALL: [Self; 5] =
+        [Self::PromotionDecision, Self::Deployment, Self::Rollback, Self::Sticker, Self::GovernanceChange];
 
     /// The URI that stands in `predicateType`.
     #[must_use]
@@ -43,6 +46,7 @@ impl PredicateType {
             Self::Deployment => "urn:plimsoll:attestation:deployment:v1",
             Self::Rollback => "urn:plimsoll:attestation:rollback:v1",
             Self::Sticker => "urn:plimsoll:attestation:sticker:v1",
+            Self::GovernanceChange => "urn:plimsoll:attestation:governance-change:v1",
         }
     }
 }

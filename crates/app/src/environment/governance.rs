@@ -1,15 +1,26 @@
 //! The rules of an environment are guarded: what decides about promotions changes only by a holder of
-//! `governance:change` there, with a reason.
+//! `governance:change` there, with a reason, and each change leaves a packet.
+
+use std::collections::BTreeMap;
 
 use plimsoll_core::{
     Error, ErrorCode, Result,
+    actor::Actor,
+    canonical,
     environment::Environment,
+    evidence_packet::EvidenceType,
     id::{EnvironmentId, TypedId},
     permission::Permission,
 };
+use plimsoll_evidence::PredicateType;
+use plimsoll_store::Tx;
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
-use crate::{Caller, Notes};
+use crate::{
+    Caller, Notes,
+    evidence::{self, Draft},
+};
 
 /// The fields that decide about promotions, as the API names them, with their values.
 fn rules(environment: &Environment) -> Result<Map<String, Value>> {
@@ -27,6 +38,7 @@ fn rules(environment: &Environment) -> Result<Map<String, Value>> {
 
 /// Refuses a change of the rules by whoever may not make it or gives no reason; notes one that is allowed.
 pub(super) fn check(
+    tx: &mut Tx<'_>,
     caller: &Caller,
     before: &Environment,
     after: &Environment,
@@ -46,9 +58,64 @@ pub(super) fn check(
     let pick = |from: &Map<String, Value>| -> Map<String, Value> {
         changed.iter().filter_map(|name| Some(((*name).to_owned(), from.get(*name)?.clone()))).collect()
     };
-    let change = json!({ "reason": reason, "fields": changed, "before": pick(&old), "after": pick(&new) });
+    let (old, new) = (Value::Object(pick(&old)), Value::Object(pick(&new)));
+    let change = json!({ "reason": reason, "fields": changed, "before": old, "after": new });
     notes.audit("governance_change", "environment", before.id, Some(change.clone()));
     notes.event("environment", before.id, None, "environment.rules_changed", change);
+    let sealed = RuleChange {
+        noun: "environment",
+        id: before.id.uuid(),
+        name: &before.name,
+        reason,
+        before: &old,
+        after: &new,
+    };
+    seal_change(tx, notes, caller, &[before.id], &sealed)
+}
+
+/// A change of what decides about promotions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RuleChange<'a> {
+    /// What kind of thing was changed.
+    pub(crate) noun: &'static str,
+    /// Which one.
+    pub(crate) id: Uuid,
+    /// Its name, for people.
+    pub(crate) name: &'a str,
+    /// Why.
+    pub(crate) reason: &'a str,
+    /// What was; `null` when it is new.
+    pub(crate) before: &'a Value,
+    /// What is; `null` when it was removed.
+    pub(crate) after: &'a Value,
+}
+
+/// Seals a packet for each environment that the change concerns, in the transaction that makes it.
+pub(crate) fn seal_change(
+    tx: &mut Tx<'_>,
+    notes: &mut Notes,
+    caller: &Caller,
+    environments: &[EnvironmentId],
+    change: &RuleChange<'_>,
+) -> Result<()> {
+    for environment in environments {
+        let says = json!({
+            "environmentId": environment, "resource": change.noun, "resourceId": change.id, "name": change.name,
+            "reason": change.reason, "before": change.before, "after": change.after,
+            "changedBy": Actor::from(&caller.principal), "changedAt": notes.now(),
+            "requestId": caller.origin.request_id, "operation": caller.operation.as_str(),
+        });
+        // What the packet is about is the rule as it is now; of a removed one, as it was.
+        let about = if change.after.is_null() { change.before } else { change.after };
+        let name = format!("{}/{}", change.noun, change.name);
+        let draft = Draft {
+            kind: EvidenceType::GovernanceChange,
+            predicate: PredicateType::GovernanceChange,
+            subjects: BTreeMap::from([(name, canonical::digest(about)?)]),
+            says,
+        };
+        evidence::seal(tx, notes, draft, |packet| packet.environment_id = Some(*environment))?;
+    }
     Ok(())
 }
 

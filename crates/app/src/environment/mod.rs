@@ -9,6 +9,7 @@ use plimsoll_core::{
     environment::Environment,
     id::{EnvironmentId, TypedId},
     in_use::{Reference, in_use},
+    promotion::ApprovalPolicy,
 };
 use plimsoll_protocol::environment::{CreateEnvironment, UpdateEnvironment};
 use plimsoll_store::{
@@ -18,7 +19,7 @@ use plimsoll_store::{
 };
 use serde_json::json;
 
-pub(crate) use governance::{allowed as governance_allowed, reason_needed};
+pub(crate) use governance::{RuleChange, allowed as governance_allowed, reason_needed, seal_change};
 
 use crate::{App, Caller, Change, Notes, Reply, replace::Replace};
 
@@ -88,7 +89,7 @@ impl App {
             if let Some(inputs) = &body.secret_refs {
                 next.secret_refs = secrets::refs_after(&current.secret_refs, inputs, notes.now())?;
             }
-            governance::check(&owned, &current, &next, body.reason.as_deref(), notes)?;
+            governance::check(tx, &owned, &current, &next, body.reason.as_deref(), notes)?;
             check(tx, &next)?;
             resource::update(tx, &mut next)?;
             for gone in secrets::removed(&current.secret_refs, &next.secret_refs) {
@@ -166,6 +167,12 @@ fn check(tx: &mut Tx<'_>, environment: &Environment) -> Result<()> {
             let message = format!("there is no component with id {component}");
             wrong.push(ValidationError::new(field, "unknown_reference", message));
         }
+    }
+    if let Some(policy) = environment.approval_policy_id
+        && resource::find::<ApprovalPolicy>(tx, policy)?.is_none()
+    {
+        let message = format!("there is no approval policy with id {policy}");
+        wrong.push(ValidationError::new("approvalPolicyId", "unknown_reference", message));
     }
     if !wrong.is_empty() {
         return Err(Error::invalid(wrong));

@@ -14,12 +14,12 @@ use plimsoll_store::{
     identity::access::{self, Concerned},
     resource::{self, ListQuery, Listing},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::user::refuse_last_administrator;
 use crate::{
     App, Caller, Change, Notes, Reply,
-    environment::{governance_allowed, reason_needed},
+    environment::{RuleChange, governance_allowed, reason_needed, seal_change},
 };
 
 /// How a refusal names what is guarded.
@@ -43,6 +43,7 @@ impl App {
             resource::insert(tx, &binding)?;
             access::raise(tx, Concerned::Principal(binding.principal.id), notes.now())?;
             let shown = resource::as_json(&binding)?;
+            guarded(tx, notes, &owned, &binding, body.reason.as_deref(), [&Value::Null, &shown])?;
             notes.event("role_binding", binding.id, None, "role_binding.created", shown.clone());
             let patch = merge_patch(&json!({}), &with_reason(shown, body.reason.as_deref()));
             Ok(Change::created("role-bindings", "role_binding", binding.id, binding)?.with_patch(Some(patch)))
@@ -82,6 +83,8 @@ impl App {
             }
             resource::soft_delete(tx, &current, notes.now())?;
             access::raise(tx, Concerned::Principal(current.principal.id), notes.now())?;
+            let before = resource::as_json(&current)?;
+            guarded(tx, notes, &owned, &current, reason.as_deref(), [&before, &Value::Null])?;
             notes.event("role_binding", id, None, "role_binding.deleted", json!({}));
             let patch = reason.as_ref().map(|reason| json!({ "reason": reason }));
             Ok(Change::gone("role_binding", id).with_patch(patch))
@@ -102,6 +105,23 @@ fn fresh(body: &CreateRoleBinding, role: &Role, caller: &Caller, notes: &Notes) 
         revision: 1,
         deleted_at: None,
     }
+}
+
+/// A binding in one environment decides about it: the change is noted there, and leaves a packet.
+fn guarded(
+    tx: &mut Tx<'_>,
+    notes: &mut Notes,
+    caller: &Caller,
+    binding: &RoleBinding,
+    reason: Option<&str>,
+    [before, after]: [&Value; 2],
+) -> Result<()> {
+    let (Some(environment), Some(reason)) = (binding.environment_id, reason) else { return Ok(()) };
+    let change = json!({ "reason": reason, "before": before, "after": after });
+    notes.audit("governance_change", "environment", environment, Some(change));
+    let sealed =
+        RuleChange { noun: "role_binding", id: binding.id.uuid(), name: &binding.role, reason, before, after };
+    seal_change(tx, notes, caller, &[environment], &sealed)
 }
 
 /// Everything that a binding refers to must exist.

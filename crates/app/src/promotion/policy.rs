@@ -1,10 +1,10 @@
 //! Approval policies. They decide about promotions, so a change of one in force needs a reason and leaves
-//! a mark.
+//! a packet.
 
 use plimsoll_core::{
     Error, Result, ValidationError,
     environment::Environment,
-    id::ApprovalPolicyId,
+    id::{ApprovalPolicyId, EnvironmentId, TypedId as _},
     in_use::{Reference, in_use},
     promotion::ApprovalPolicy,
 };
@@ -17,7 +17,11 @@ use plimsoll_store::{
 };
 use serde_json::{Value, json};
 
-use crate::{App, Caller, Change, Notes, Reply, environment::reason_needed, replace::Replace};
+use crate::{
+    App, Caller, Change, Notes, Reply,
+    environment::{RuleChange, reason_needed, seal_change},
+    replace::Replace,
+};
 
 impl App {
     /// Makes a policy.
@@ -30,9 +34,9 @@ impl App {
             check(tx, &policy)?;
             resource::insert(tx, &policy)?;
             let (id, shown) = (policy.id, resource::as_json(&policy)?);
-            if !environments_of(tx, &policy)?.is_empty() {
-                mark(notes, id, body.reason.as_deref(), &Value::Null, &shown)?;
-            }
+            let places = environments_of(tx, &policy)?;
+            let change = Changed { id, name: &policy.name, before: &Value::Null, after: &shown };
+            mark(tx, notes, &owned, &places, body.reason.as_deref(), change)?;
             notes.event("approval_policy", id, None, "approval_policy.created", shown);
             Change::created("approval-policies", "approval_policy", id, policy)
         })
@@ -71,9 +75,14 @@ impl App {
             check(tx, &next)?;
             resource::update(tx, &mut next)?;
             let (before, after) = (resource::as_json(&current)?, resource::as_json(&next)?);
-            if !environments_of(tx, &current)?.is_empty() || !environments_of(tx, &next)?.is_empty() {
-                mark(notes, id, replace.body.reason.as_deref(), &before, &after)?;
+            let mut places = environments_of(tx, &current)?;
+            for place in environments_of(tx, &next)? {
+                if !places.iter().any(|known| known.id == place.id) {
+                    places.push(place);
+                }
             }
+            let change = Changed { id, name: &next.name, before: &before, after: &after };
+            mark(tx, notes, &owned, &places, replace.body.reason.as_deref(), change)?;
             notes.event("approval_policy", id, None, "approval_policy.updated", after);
             Change::done("approval_policy", id, &before, next)
         })
@@ -138,10 +147,32 @@ fn environments_of(tx: &mut Tx<'_>, policy: &ApprovalPolicy) -> Result<Vec<Envir
     Ok(environments::all(tx)?.into_iter().filter(|one| holds_in(policy, one)).collect())
 }
 
-/// Notes who changed what decides, from what to what, and why.
-fn mark(notes: &mut Notes, id: ApprovalPolicyId, reason: Option<&str>, before: &Value, after: &Value) -> Result<()> {
+/// A policy before and after.
+struct Changed<'a> {
+    id: ApprovalPolicyId,
+    name: &'a str,
+    before: &'a Value,
+    after: &'a Value,
+}
+
+/// Notes who changed what decides in these environments, from what to what, and why. Where the policy is in
+/// force nowhere, nothing is to be noted.
+fn mark(
+    tx: &mut Tx<'_>,
+    notes: &mut Notes,
+    caller: &Caller,
+    places: &[Environment],
+    reason: Option<&str>,
+    changed: Changed<'_>,
+) -> Result<()> {
+    if places.is_empty() {
+        return Ok(());
+    }
+    let Changed { id, name, before, after } = changed;
     let reason = reason.ok_or_else(|| reason_needed("reason"))?;
     let change = json!({ "reason": reason, "before": before, "after": after });
     notes.audit("governance_change", "approval_policy", id, Some(change));
-    Ok(())
+    let environments: Vec<EnvironmentId> = places.iter().map(|one| one.id).collect();
+    let sealed = RuleChange { noun: "approval_policy", id: id.uuid(), name, reason, before, after };
+    seal_change(tx, notes, caller, &environments, &sealed)
 }

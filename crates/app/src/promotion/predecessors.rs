@@ -49,6 +49,10 @@ fn predecessor(tx: &mut Tx<'_>, release: &Release, id: EnvironmentId) -> Result<
 
 /// Takes the next job of the history into account.
 fn follow(facts: &mut PredecessorFacts, release: &Release, job: &DeploymentJob) {
+    if job.status.is_terminal() && job.started_at.is_none() {
+        // It was stopped while it waited for its turn: nothing was done.
+        return;
+    }
     let ours = job.release_id == release.id;
     let ended = job.finished_at;
     match (ours, job.status) {

@@ -4,6 +4,7 @@
 
 mod components;
 mod fake_registry;
+mod gates;
 mod hand;
 mod identity;
 mod integrations;

@@ -231,9 +231,14 @@ pub fn may_decide(
     let any_policy = voids.len() < facts.policies.len();
     let any = any_policy || (asks == Asks::Override && counts_for_override(caller, facts, subject));
     if !any {
-        return Err(refusal(&voids, caller, facts));
+        return Err(refusal(&voids, caller, facts, asks));
     }
-    if let Some(before) = facts.given.iter().find(same) {
+    // One that has run out since may be given anew.
+    let counts_still = |given: &&ApproverFacts| {
+        facts.policies.iter().any(|policy| counts(given, policy, &facts.makers, subject, at).is_ok())
+            || (asks == Asks::Override && counts_for_override(given, facts, subject))
+    };
+    if let Some(before) = facts.given.iter().filter(same).find(counts_still) {
         let word = before.verdict.as_str();
         return Err(Error::new(
             ErrorCode::AlreadyDecided,
@@ -257,8 +262,10 @@ fn counts_for_override(caller: &ApproverFacts, facts: &ApprovalFacts, subject: &
     !override_approvers(&alone, subject).is_empty()
 }
 
-fn refusal(voids: &[Void], caller: &ApproverFacts, facts: &ApprovalFacts) -> Error {
-    if voids.contains(&Void::Maker) {
+fn refusal(voids: &[Void], caller: &ApproverFacts, facts: &ApprovalFacts, asks: Asks) -> Error {
+    // An override keeps makers away whatever the policies say.
+    let kept_away = asks == Asks::Override && maker(caller, &facts.makers).is_some();
+    if kept_away || voids.contains(&Void::Maker) {
         let part = maker(caller, &facts.makers).map_or("took part", |maker| maker.because.phrase());
         return Error::new(
             ErrorCode::SeparationOfDuties,
