@@ -62,14 +62,8 @@ pub(super) fn check(
     let change = json!({ "reason": reason, "fields": changed, "before": old, "after": new });
     notes.audit("governance_change", "environment", before.id, Some(change.clone()));
     notes.event("environment", before.id, None, "environment.rules_changed", change);
-    let sealed = RuleChange {
-        noun: "environment",
-        id: before.id.uuid(),
-        name: &before.name,
-        reason,
-        before: &old,
-        after: &new,
-    };
+    let sealed =
+        RuleChange { noun: "environment", id: before.id.uuid(), name: &before.name, reason, before: &old, after: &new };
     seal_change(tx, notes, caller, &[before.id], &sealed)
 }
 

@@ -119,8 +119,7 @@ fn guarded(
     let (Some(environment), Some(reason)) = (binding.environment_id, reason) else { return Ok(()) };
     let change = json!({ "reason": reason, "before": before, "after": after });
     notes.audit("governance_change", "environment", environment, Some(change));
-    let sealed =
-        RuleChange { noun: "role_binding", id: binding.id.uuid(), name: &binding.role, reason, before, after };
+    let sealed = RuleChange { noun: "role_binding", id: binding.id.uuid(), name: &binding.role, reason, before, after };
     seal_change(tx, notes, caller, &[environment], &sealed)
 }
 

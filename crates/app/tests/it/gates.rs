@@ -224,7 +224,10 @@ pub async fn an_override_needs_two_people_who_had_no_part_in_it(world: World) ->
     without.principal.grants = Grants::new(grants.map(|&permission| Grant { permission, environment: None }));
     assert_eq!(code(shop.ask(&without, &release, wish.clone()).await), "PERMISSION_DENIED");
     let asked = shop.ask(&asker, &release, wish.clone()).await?;
-    assert_eq!((asked.status, verdict(&asked, GateType::FreezeWindow)), (Status::AwaitingApproval, Some(GateVerdict::Pending)));
+    assert_eq!(
+        (asked.status, verdict(&asked, GateType::FreezeWindow)),
+        (Status::AwaitingApproval, Some(GateVerdict::Pending))
+    );
     let hash = asked.subject_hash;
     assert_eq!(code(shop.approve(&asker, &asked, hash).await), "SEPARATION_OF_DUTIES");
     let one = shop.approve(&ada, &asked, hash).await?;
