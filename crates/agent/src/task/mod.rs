@@ -7,3 +7,4 @@ pub mod machine;
 pub mod runner;
 pub mod secrets;
 pub mod step;
+mod telling;

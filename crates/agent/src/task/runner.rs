@@ -7,10 +7,10 @@ use tokio::{
     time::Instant,
 };
 
-use plimsoll_core::{Result, context::Context, deployment::Remains};
+use plimsoll_core::{Result, context::Context};
 use plimsoll_protocol::agent::{
     order::{TaskOffer, TaskOrder},
-    report::{ComponentResult, HealthVerdict, StepKind, StepStatus, TaskError, TaskErrorCode, TaskOutcome, TaskResult},
+    report::{StepKind, StepStatus, TaskError, TaskErrorCode, TaskResult},
     secret::SecretRef,
 };
 
@@ -21,6 +21,7 @@ use super::{
     machine::{Action, End, Machine, SetState},
     secrets::Secrets,
     step::Step,
+    telling::{closing, opening, remains, unseen, word},
 };
 use crate::{
     drivers::{Applied, Driver, Outcome, Scope},
@@ -386,14 +387,6 @@ async fn stopped(stop: &mut watch::Receiver<Option<StopReason>>, lease: &Lease, 
     }
 }
 
-const fn remains(end: &End) -> Option<Remains> {
-    match (end.outcome, end.set) {
-        (TaskOutcome::Succeeded | TaskOutcome::Unknown, _) | (_, SetState::New) => None,
-        (_, SetState::Old) => Some(Remains::Restored),
-        (_, SetState::Broken) => Some(Remains::Changed),
-    }
-}
-
 /// Steps may be done twice, so one whose engine did not answer is.
 async fn apply_patiently<D: Driver>(driver: &D, scope: Scope<'_>, step: &Step) -> Outcome<Applied> {
     for _ in 1..ATTEMPTS {
@@ -412,49 +405,6 @@ async fn apply_patiently<D: Driver>(driver: &D, scope: Scope<'_>, step: &Step) -
 fn may_pass(error: &TaskError, attempt: u32, give_up: Instant) -> bool {
     let is_away = error.code == TaskErrorCode::EngineUnavailable && Instant::now() < give_up;
     error.code != TaskErrorCode::StaleEpoch && (is_away || attempt < UNDO_ATTEMPTS)
-}
-
-/// The components of a task whose target could not be looked at in the end.
-fn unseen(machine: &Machine) -> Vec<ComponentResult> {
-    let order = machine.order();
-    let wanted = order.spec.iter().flat_map(|spec| &spec.components);
-    wanted
-        .map(|component| ComponentResult {
-            component_id: Some(component.component_id),
-            component: component.name.clone(),
-            from_digest: machine
-                .plan()
-                .before
-                .iter()
-                .find(|old| old.component == component.name)
-                .and_then(|old| old.digest),
-            to_digest: Some(component.image.digest),
-            running_digest: None,
-            endpoints: Vec::new(),
-            downtime_ms: machine.downtime_ms(&component.name),
-            health: HealthVerdict::Unknown,
-        })
-        .collect()
-}
-
-fn opening(order: &TaskOrder) -> String {
-    match &order.spec {
-        Some(spec) if !spec.components.is_empty() => {
-            format!("brings {}@{} to {}", order.application, spec.release_version, order.target.name)
-        }
-        Some(_) | None => format!("removes {} from {}", order.application, order.target.name),
-    }
-}
-
-fn closing(result: &TaskResult) -> String {
-    match &result.error {
-        None => "done".to_owned(),
-        Some(error) => format!("ended: {error}"),
-    }
-}
-
-fn word(step: StepKind) -> String {
-    serde_json::to_value(step).ok().and_then(|word| word.as_str().map(ToOwned::to_owned)).unwrap_or_default()
 }
 
 /// The fail points after steps.

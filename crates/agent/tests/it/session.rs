@@ -13,7 +13,13 @@ use plimsoll_agent::{
     failpoint::POINTS,
     supervise::{Phase, Workdir},
 };
-use plimsoll_core::{component::Runtime, deployment::spec::ComponentSpec};
+use plimsoll_core::{
+    component::{
+        Runtime,
+        runtime::{Publish, Switch},
+    },
+    deployment::spec::ComponentSpec,
+};
 use plimsoll_evidence::SigningKey;
 use plimsoll_protocol::agent::{
     AgentFrame, ServerFrame,
@@ -21,7 +27,7 @@ use plimsoll_protocol::agent::{
     order::{TaskCancel, TaskOrder},
     report::{TaskErrorCode, TaskOutcome, TaskResult},
 };
-use plimsoll_testkit::{PATIENCE, Process, Registry, eventually_async};
+use plimsoll_testkit::{PATIENCE, Process, Registry, eventually_async, free_port};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
@@ -268,6 +274,26 @@ async fn killed_while_it_takes_back_it_still_takes_back() {
         let bad = story.web(&format!("3.0.{number}"), &["--unhealthy"]).await;
         survives(&mut story, point, &bad, TaskOutcome::RolledBack, "1.0.0").await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_in_the_gap_of_a_fixed_port_it_comes_in() {
+    let mut story = Story::new().await;
+    let port = free_port().unwrap();
+    let on_port = |mut web: ComponentSpec| {
+        (web.runtime.ports[0].publish, web.runtime.switch) = (Publish::Fixed(port), Some(Switch::Recreate));
+        web
+    };
+    let first = on_port(story.web("1.0.0", &[]).await);
+    assert_eq!(story.run(&first).await.outcome, TaskOutcome::Succeeded);
+    for (number, point) in ["agent::made", "agent::old_stopped", "agent::started", "agent::healthy"].iter().enumerate()
+    {
+        let version = format!("2.0.{number}");
+        let web = on_port(story.web(&version, &[]).await);
+        survives(&mut story, point, &web, TaskOutcome::Succeeded, &version).await;
+    }
+    let bad = on_port(story.web("3.0.0", &["--unhealthy"]).await);
+    survives(&mut story, "agent::old_stopped", &bad, TaskOutcome::RolledBack, "2.0.3").await;
 }
 
 /// Runs a release with an agent that dies at `point`, and a second life of it.
