@@ -37,4 +37,5 @@ check:
 
 bench:
 	@scripts/need-rust
-	$(CARGO) bench --locked --workspace $(ARGS)
+	$(CARGO) build --locked --release --package plimsoll-cli --package plimsoll-agent
+	$(CARGO) bench --locked --package plimsoll-server --bench speed -- $(ARGS)

@@ -5,7 +5,7 @@ mod shared;
 
 use std::{
     fs::File,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -42,6 +42,13 @@ impl Postgres {
     /// A server of one's own, to be stopped and started at will.
     pub fn start() -> Result<Self> {
         let server = Server::start()?;
+        Ok(Self { folder: server.folder().to_owned(), port: server.port(), own: Some(server) })
+    }
+
+    /// A server of one's own whose commits are on disk in `place` before they are answered, as in production: for
+    /// measurements. Its memory settings are PostgreSQL's own.
+    pub fn durable(place: &Path) -> Result<Self> {
+        let server = Server::durable(place)?;
         Ok(Self { folder: server.folder().to_owned(), port: server.port(), own: Some(server) })
     }
 

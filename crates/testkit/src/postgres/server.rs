@@ -26,22 +26,36 @@ const SETTINGS: &[&str] = &[
     "log_line_prefix=%m %d %a ",
 ];
 
+/// As in production: what is committed is on the disk.
+const DURABLE: &[&str] =
+    &["max_connections=300", "listen_addresses=127.0.0.1", "log_min_messages=warning", "log_line_prefix=%m %d %a "];
+
 /// A running server.
 #[derive(Debug)]
 pub struct Server {
     process: Process,
     folder: Folder,
     port: u16,
+    settings: &'static [&'static str],
 }
 
 impl Server {
     /// A new server with nothing in it.
     pub(super) fn start() -> Result<Self> {
-        let folder = Folder::new("postgres", &place())?;
+        Self::new(&place(), SETTINGS)
+    }
+
+    /// The same with its files in `place`, and every commit flushed to them.
+    pub(super) fn durable(place: &Path) -> Result<Self> {
+        Self::new(place, DURABLE)
+    }
+
+    fn new(place: &Path, settings: &'static [&'static str]) -> Result<Self> {
+        let folder = Folder::new("postgres", place)?;
         let port = free_port()?;
         make(folder.path())?;
-        let process = spawn(folder.path(), port)?;
-        Ok(Self { process, folder, port })
+        let process = spawn(folder.path(), port, settings)?;
+        Ok(Self { process, folder, port, settings })
     }
 
     /// Where its files are.
@@ -61,7 +75,7 @@ impl Server {
 
     /// Starts it again on its files and its port.
     pub fn start_again(&mut self) -> Result<()> {
-        self.process = spawn(self.folder.path(), self.port)?;
+        self.process = spawn(self.folder.path(), self.port, self.settings)?;
         Ok(())
     }
 
@@ -96,12 +110,16 @@ pub(super) fn make(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The command that is the server in `folder`.
+/// The command that is a server for tests in `folder`.
 pub(super) fn command(folder: &Path, port: u16) -> Result<Command> {
+    command_with(folder, port, SETTINGS)
+}
+
+fn command_with(folder: &Path, port: u16, settings: &[&str]) -> Result<Command> {
     let data = folder.join("data");
     let mut command = as_owner("postgres")?;
     command.arg("-D").arg(&data).arg("-k").arg(&data).args(["-p", &port.to_string()]);
-    for setting in SETTINGS {
+    for setting in settings {
         command.args(["-c", setting]);
     }
     Ok(command)
@@ -123,8 +141,9 @@ pub(super) fn sql(port: u16, database: &str, sql: &str) -> Result<String> {
     )
 }
 
-fn spawn(folder: &Path, port: u16) -> Result<Process> {
-    let mut process = Process::spawn(&mut command(folder, port)?, "postgres", folder)?.stopped_by(Signal::QUIT);
+fn spawn(folder: &Path, port: u16, settings: &[&str]) -> Result<Process> {
+    let mut process =
+        Process::spawn(&mut command_with(folder, port, settings)?, "postgres", folder)?.stopped_by(Signal::QUIT);
     process.ready(|| answers(port))?;
     Ok(process)
 }
