@@ -16,7 +16,8 @@ PAYLOAD_TYPE = "application/vnd.in-toto+json"
 BUNDLE_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPES = {
-    f"urn:plimsoll:attestation:{name}:v1" for name in ("promotion-decision", "deployment", "rollback", "sticker")
+    f"urn:plimsoll:attestation:{name}:v1"
+    for name in ("promotion-decision", "deployment", "rollback", "sticker", "governance-change")
 }
 MAX_PACKET_BYTES = 6 << 20
 SPKI_PREFIX = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200")

@@ -80,7 +80,13 @@ fn genuine(key: &SigningKey) -> Vec<Vec<u8>> {
     let large = Statement::new(PredicateType::Deployment, subjects(), json!({"log": "line\n".repeat(200_000)}));
     let large = key.sign_statement(&large.unwrap()).unwrap();
     let sticker = StickerEnvelope::sign(&sticker(), key).unwrap().as_str().as_bytes().to_vec();
-    vec![bare(&packet), packet, bare(&anonymous), anonymous, large, sticker]
+    let mut all = vec![bare(&packet), packet, bare(&anonymous), anonymous, large, sticker];
+    // A sticker's fields are fixed: it is above.
+    for of_type in PredicateType::ALL.into_iter().filter(|of_type| *of_type != PredicateType::Sticker) {
+        let statement = Statement::new(of_type, subjects(), json!({"note": "of each type"})).unwrap();
+        all.push(key.sign_statement(&statement).unwrap());
+    }
+    all
 }
 
 #[test]
