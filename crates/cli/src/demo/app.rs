@@ -41,13 +41,14 @@ pub(crate) fn image(component: &str, version: &str, health: Health) -> Result<Im
     Ok(spec)
 }
 
-/// How a component runs: a free port of the host, a quick health check, a ledger of its starts on the host.
+/// How a component runs: a free port of the host, a health check whose first good answer is enough, a ledger of
+/// its starts on the host.
 pub(crate) fn runtime(kind: &Kind, ledgers: &std::path::Path) -> Value {
     let mut runtime = json!({
         "ports": [{ "container": PORT, "publish": "auto" }],
         "health": {
             "type": "http", "port": PORT, "path": "/health", "startPeriodSeconds": 2, "intervalSeconds": 1,
-            "timeoutSeconds": 2, "retries": 2, "healthyForSeconds": 1, "deadlineSeconds": 30,
+            "timeoutSeconds": 2, "retries": 2, "healthyForSeconds": 0, "deadlineSeconds": 30,
         },
         "stopGraceSeconds": 1,
     });

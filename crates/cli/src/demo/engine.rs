@@ -50,8 +50,9 @@ impl Engine {
         engine.remove_image(image).await?;
         tried.with_context(|| format!("it took longer than {} s to pull and run an image", PROBE.as_secs()))??;
         let parts = version.components.unwrap_or_default();
-        let part = parts.iter().find(|part| part.name.contains("Engine")).map_or("engine", |part| part.name.as_str());
-        Ok(format!("{part} {}", version.version.unwrap_or_default()))
+        let podman = parts.iter().any(|part| part.name.starts_with("Podman"));
+        let name = if podman { "Podman" } else { "Docker Engine" };
+        Ok(format!("{name} {}", version.version.unwrap_or_default()))
     }
 
     async fn try_out(&self, name: &str, image: &str, ledgers: &Path) -> Result<()> {

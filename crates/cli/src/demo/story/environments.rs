@@ -28,8 +28,10 @@ pub(super) async fn add(stage: &Stage, people: &People) -> Result<BTreeMap<Strin
             "name": name, "orderIndex": order, "promotesFrom": { "environmentIds": before }, "reason": REASON,
             "gates": gates(name).iter().map(|gate| json!({ "type": gate })).collect::<Vec<_>>(),
         });
-        if *name == "prod" {
-            body["approvalPolicyId"] = policy["id"].clone();
+        match *name {
+            "staging" => body["strategy"] = json!({ "type": "all_at_once" }),
+            "prod" => body["approvalPolicyId"] = policy["id"].clone(),
+            _ => {}
         }
         let made = people.admin.post("/environments", &body).await?;
         ids.insert((*name).to_owned(), text(&made, "id")?.to_owned());
@@ -40,7 +42,8 @@ pub(super) async fn add(stage: &Stage, people: &People) -> Result<BTreeMap<Strin
     for environment in list(&listed) {
         let gates: Vec<&str> = list(&environment["gates"]).iter().filter_map(|gate| gate["type"].as_str()).collect();
         let gates = if gates.is_empty() { "none".to_owned() } else { gates.join(", ") };
-        stage.teller.saw(&format!("{}: gates: {gates}", text(environment, "name")?));
+        let (name, strategy) = (text(environment, "name")?, text(&environment["strategy"], "type")?);
+        stage.teller.saw(&format!("{name}: strategy {strategy}; gates: {gates}"));
     }
     stage.teller.command("plimsoll env create --data @prod.yaml && plimsoll env list -o yaml      # as admin");
     Ok(ids)
