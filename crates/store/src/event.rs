@@ -8,10 +8,12 @@ use plimsoll_core::{
     id::{EventId, TenantId},
 };
 
-use crate::{Tx, params, work};
+use crate::{IntoValue as _, Tx, params, work};
 
 /// The sequencer takes at most so many events in one transaction.
 const BATCH: i64 = 500;
+/// Events that one statement gives positions to, the most first: four texts serve any number.
+const STEPS: [usize; 4] = [64, 16, 4, 1];
 /// How long a replica holds the sequencer's lease.
 const LEASE_SECONDS: i64 = 10;
 
@@ -73,18 +75,31 @@ pub fn sequence(tx: &mut Tx<'_>, owner: &str, now: Timestamp) -> Result<Option<u
     if !work::hold_lease(tx, "sequencer", owner, now, LEASE_SECONDS)? {
         return Ok(None);
     }
-    let rows =
-        tx.query("SELECT tenant_id, event_id FROM unsequenced ORDER BY at, event_id LIMIT $1", params![BATCH])?;
+    // Taken and removed by one statement: what is committed between two would be removed without a position.
+    let rows = tx.query(
+        "DELETE FROM unsequenced WHERE (tenant_id, event_id) IN
+           (SELECT tenant_id, event_id FROM unsequenced ORDER BY at, event_id LIMIT $1)
+         RETURNING tenant_id, at, event_id",
+        params![BATCH],
+    )?;
     let mut taken = Vec::with_capacity(rows.len());
     for row in rows {
         let mut row = row.reader();
-        taken.push((row.next::<TenantId>()?, row.next::<String>()?));
+        taken.push((row.next::<TenantId>()?, row.next::<Timestamp>()?, row.next::<String>()?));
     }
-    let mut tenants: Vec<TenantId> = taken.iter().map(|(tenant, _)| *tenant).collect();
-    tenants.sort_unstable();
-    tenants.dedup();
-    for tenant in tenants {
-        sequence_tenant(tx, tenant, taken.iter().filter(|(of, _)| *of == tenant).map(|(_, id)| id.as_str()))?;
+    taken.sort_unstable();
+    let mut positioned = Vec::with_capacity(taken.len());
+    for of_tenant in taken.chunk_by(|one, other| one.0 == other.0) {
+        let Some((tenant, _, _)) = of_tenant.first() else { continue };
+        let last = last_position(tx, *tenant)?;
+        positioned
+            .extend((last + 1..).zip(of_tenant).map(|(position, (tenant, _, id))| (*tenant, position, id.as_str())));
+    }
+    let mut rest = positioned.as_slice();
+    while let Some(size) = STEPS.into_iter().find(|size| *size <= rest.len()) {
+        let (now, later) = rest.split_at(size);
+        give_positions(tx, now)?;
+        rest = later;
     }
     if !taken.is_empty() {
         tx.wake_after_commit();
@@ -92,23 +107,28 @@ pub fn sequence(tx: &mut Tx<'_>, owner: &str, now: Timestamp) -> Result<Option<u
     Ok(Some(taken.len()))
 }
 
-fn sequence_tenant<'a>(tx: &mut Tx<'_>, tenant: TenantId, ids: impl Iterator<Item = &'a str>) -> Result<()> {
-    let last = tx
-        .query_one("SELECT coalesce(max(position), 0) FROM event_position WHERE tenant_id = $1", params![tenant])?
-        .first::<i64>()?;
-    let mut position = last;
-    for id in ids {
-        position += 1;
-        // Audit rows share the sequence: they are taken into the same log, but have no stream.
-        tx.execute(
-            "INSERT INTO event_position (tenant_id, position, event_id, topic, resource_id, parent_id)
-             SELECT $1, $2, $3, coalesce(e.topic, 'audit'), coalesce(e.resource_id, ''), e.parent_id
-             FROM (SELECT 1 AS one) AS one_row LEFT JOIN event e ON e.tenant_id = $1 AND e.id = $3",
-            params![tenant, position, id],
-        )?;
-        tx.execute("DELETE FROM unsequenced WHERE tenant_id = $1 AND event_id = $2", params![tenant, id])?;
+fn last_position(tx: &mut Tx<'_>, tenant: TenantId) -> Result<i64> {
+    tx.query_one("SELECT coalesce(max(position), 0) FROM event_position WHERE tenant_id = $1", params![tenant])?.first()
+}
+
+/// Writes the positions of a few events in one statement.
+fn give_positions(tx: &mut Tx<'_>, events: &[(TenantId, i64, &str)]) -> Result<()> {
+    let row = |first: usize| {
+        format!("(CAST(${} AS TEXT), CAST(${} AS BIGINT), CAST(${} AS TEXT))", first + 1, first + 2, first + 3)
+    };
+    let rows: Vec<String> = (0..events.len()).map(|index| row(index * 3)).collect();
+    // Audit rows share the sequence: they are taken into the same log, but have no stream.
+    let sql = format!(
+        "INSERT INTO event_position (tenant_id, position, event_id, topic, resource_id, parent_id)
+         SELECT v.column1, v.column2, v.column3, coalesce(e.topic, 'audit'), coalesce(e.resource_id, ''), e.parent_id
+         FROM (VALUES {}) AS v LEFT JOIN event e ON e.tenant_id = v.column1 AND e.id = v.column3",
+        rows.join(", ")
+    );
+    let mut values = Vec::with_capacity(events.len() * 3);
+    for (tenant, position, id) in events {
+        values.extend([(*tenant).into_value(), (*position).into_value(), (*id).into_value()]);
     }
-    Ok(())
+    tx.execute(&sql, &values).map(drop)
 }
 
 /// What a follower wants to read.

@@ -34,6 +34,7 @@ CREATE TABLE unsequenced (
   tenant_id {text} NOT NULL, event_id {text} NOT NULL, at {int} NOT NULL,
   PRIMARY KEY (tenant_id, event_id)
 ) {strict};
+CREATE INDEX unsequenced_by_time ON unsequenced (at, event_id);
 
 CREATE TABLE audit_event (
   tenant_id {text} NOT NULL, id {text} NOT NULL, revision {int} NOT NULL, created_at {int} NOT NULL, deleted_at {int},
