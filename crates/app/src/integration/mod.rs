@@ -147,9 +147,14 @@ impl App {
     }
 }
 
-/// Locks an integration: nothing begins to refer to it while it is removed.
-pub(crate) fn lock(tx: &mut Tx<'_>, id: IntegrationId) -> Result<()> {
+/// Locks an integration that is changed or removed.
+fn lock(tx: &mut Tx<'_>, id: IntegrationId) -> Result<()> {
     tx.lock(&Lock::Named("integration", &id.to_string()))
+}
+
+/// Nothing is changed or removed that begins to be referred to. Many may begin at once.
+pub(crate) fn refer(tx: &mut Tx<'_>, id: IntegrationId) -> Result<()> {
+    tx.lock_shared(&Lock::Named("integration", &id.to_string()))
 }
 
 fn refuse(wrong: Vec<ValidationError>) -> Result<()> {

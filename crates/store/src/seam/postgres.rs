@@ -108,10 +108,6 @@ impl PgConnection {
         Ok(statement)
     }
 
-    pub(crate) fn lock(&mut self, key: i64) -> Result<()> {
-        self.execute("SELECT pg_advisory_xact_lock($1)", &[Value::Int(key)]).map(drop)
-    }
-
     pub(crate) fn execute(&mut self, sql: &str, params: &[Value<'_>]) -> Result<u64> {
         let statement = self.prepared(sql)?;
         check_binds(&statement, params, sql)?;

@@ -75,13 +75,23 @@ impl<'c> Tx<'c> {
 
     /// Locks an aggregate until the transaction ends. SQLite's one writer makes this a no-op.
     pub fn lock(&mut self, lock: &Lock<'_>) -> Result<()> {
+        self.take(lock, "SELECT pg_advisory_xact_lock($1)")
+    }
+
+    /// Keeps everybody from [`Tx::lock`] on an aggregate until the transaction ends, but not from this: for those who
+    /// only need it to stay as it is.
+    pub fn lock_shared(&mut self, lock: &Lock<'_>) -> Result<()> {
+        self.take(lock, "SELECT pg_advisory_xact_lock_shared($1)")
+    }
+
+    fn take(&mut self, lock: &Lock<'_>, sql: &str) -> Result<()> {
         let tenant = match self.scope {
             Scope::Tenant(tenant) => tenant.to_string(),
             Scope::System(_) => "system".to_owned(),
         };
         match &mut self.connection {
             Connection::Sqlite(_) => Ok(()),
-            Connection::Postgres(connection) => connection.lock(lock.key(&tenant)),
+            Connection::Postgres(connection) => connection.execute(sql, &[Value::Int(lock.key(&tenant))]).map(drop),
         }
     }
 
