@@ -22,6 +22,8 @@ use super::{
 
 /// Jobs that share one flush to disk.
 const BATCH: usize = 128;
+/// The longest look for damage at start.
+const HEALTH: Duration = Duration::from_millis(100);
 /// Statements kept prepared on each connection.
 const STATEMENTS: usize = 512;
 
@@ -178,8 +180,8 @@ pub(crate) struct SqliteDatabase {
 impl SqliteDatabase {
     /// Opens the file (made when absent) and starts the threads.
     pub(crate) fn start(path: &Path, readers: usize, after: &AfterCommit) -> Result<Self> {
-        let connection = SqliteConnection::open(path, Access::ReadWrite)?;
-        check_health(&connection)?;
+        let mut connection = SqliteConnection::open(path, Access::ReadWrite)?;
+        check_health(&mut connection, HEALTH)?;
         crate::migrate::run(Connection::Sqlite(&connection))?;
         let (writer, jobs) = Queue::new(4096);
         let (owned, done) = (path.to_owned(), after.clone());
@@ -193,12 +195,18 @@ impl SqliteDatabase {
     }
 }
 
-/// Reads the schema once, so that a damaged file is found at start and not in the middle of the night.
-fn check_health(connection: &SqliteConnection) -> Result<()> {
+/// Reads the schema and as much of the file as [`HEALTH`] allows, so that damage is mostly found at start and not in
+/// the middle of the night. A start must not take longer the more there is: in a large file the rest is found when
+/// it is read.
+fn check_health(connection: &mut SqliteConnection, longest: Duration) -> Result<()> {
     connection.query("SELECT count(*) FROM sqlite_schema", &[])?;
-    let answer = connection.query("PRAGMA quick_check(1)", &[])?;
-    match answer.into_iter().next().map(Row::first::<String>) {
-        Some(Ok(verdict)) if verdict == "ok" => Ok(()),
+    let end = Instant::now() + longest;
+    connection.raw.progress_handler(100, Some(move || Instant::now() > end)).map_err(failed)?;
+    let verdict = connection.raw.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
+    connection.raw.progress_handler(0, None::<fn() -> bool>).map_err(failed)?;
+    match verdict {
+        Ok(verdict) if verdict == "ok" => Ok(()),
+        Err(cause) if cause.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) => Ok(()),
         verdict => Err(Error::new(
             ErrorCode::Unavailable,
             "the database file is damaged; restore it from a backup, or point the server at another data directory",
@@ -299,5 +307,40 @@ fn read_one(connection: &SqliteConnection, job: &Job, after: &AfterCommit) -> Ra
     match connection.batch("COMMIT") {
         Ok(()) => ran,
         Err(cause) => Ran::failed(cause),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file of some hundred pages of which a few were overwritten: those that are looked at last.
+    fn damaged(folder: &Path) -> SqliteConnection {
+        let path = folder.join("plimsoll.db");
+        let connection = SqliteConnection::open(&path, Access::ReadWrite).unwrap();
+        connection
+            .batch(
+                "CREATE TABLE one (number INTEGER PRIMARY KEY, text TEXT) STRICT;
+                 WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
+                 INSERT INTO one SELECT i, 'a text of some length' FROM n;
+                 PRAGMA wal_checkpoint(TRUNCATE)",
+            )
+            .unwrap();
+        drop(connection);
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[40 * 1024..80 * 1024].fill(0xAA);
+        std::fs::write(&path, bytes).unwrap();
+        SqliteConnection::open(&path, Access::ReadWrite).unwrap()
+    }
+
+    #[test]
+    fn damage_is_found_within_the_time_that_a_start_has() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut connection = damaged(folder.path());
+        let error = check_health(&mut connection, Duration::from_mins(1)).unwrap_err();
+        assert!(error.message().contains("damaged"), "{error}");
+        // Out of time, it goes on; the connection is as good as before.
+        check_health(&mut connection, Duration::ZERO).unwrap();
+        assert!(connection.query("SELECT count(*) FROM sqlite_schema", &[]).is_ok());
     }
 }
