@@ -3,14 +3,21 @@
 use plimsoll_core::ErrorCode;
 use plimsoll_protocol::operation::{Idempotency, Method, OperationId};
 use serde_json::{Map, Value, json};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::{
     route::{AnswerShape, Route},
-    schema::Schemas,
+    schema::{Schemas, collect},
 };
 
-/// Names of the top-level fields of a schema.
-pub(crate) fn property_names(schemas: &Schemas, name: &str) -> Vec<String> {
+/// Names of the top-level fields of a type.
+pub(crate) fn property_names<T: ToSchema + PartialSchema>() -> Vec<String> {
+    let mut schemas = Schemas::new();
+    let name = collect::<T>(&mut schemas);
+    names_of(&schemas, &name)
+}
+
+fn names_of(schemas: &Schemas, name: &str) -> Vec<String> {
     let Some(schema) = schemas.get(name) else { return Vec::new() };
     serde_json::to_value(schema).map_or_else(|_| Vec::new(), |schema| names_in(schemas, &schema))
 }
@@ -18,7 +25,7 @@ pub(crate) fn property_names(schemas: &Schemas, name: &str) -> Vec<String> {
 /// A flattened struct is an `allOf` of a reference and its own fields.
 fn names_in(schemas: &Schemas, schema: &Value) -> Vec<String> {
     if let Some(reference) = schema["$ref"].as_str() {
-        return property_names(schemas, reference.rsplit('/').next().unwrap_or_default());
+        return names_of(schemas, reference.rsplit('/').next().unwrap_or_default());
     }
     let own = schema["properties"].as_object().into_iter().flat_map(Map::keys).cloned();
     let parts = schema["allOf"].as_array().into_iter().flatten().flat_map(|part| names_in(schemas, part));
@@ -28,10 +35,10 @@ fn names_in(schemas: &Schemas, schema: &Value) -> Vec<String> {
 /// The whole document.
 pub(crate) fn document(routes: &[std::sync::Arc<Route>]) -> Value {
     let mut paths: Map<String, Value> = Map::new();
-    let mut schemas = Map::new();
+    let mut schemas = Schemas::new();
     for route in routes {
-        for (name, schema) in &route.schemas {
-            schemas.insert(name.clone(), serde_json::to_value(schema).unwrap_or_default());
+        for collect in &route.collect {
+            collect(&mut schemas);
         }
         let item = paths.entry(route.operation.full_path()).or_insert_with(|| json!({}));
         let method = match route.operation.method {
@@ -42,12 +49,8 @@ pub(crate) fn document(routes: &[std::sync::Arc<Route>]) -> Value {
         };
         item[method] = operation(route);
     }
-    let mut failures = Schemas::new();
-    super::schema::collect::<plimsoll_protocol::envelope::Failure>(&mut failures);
-    super::schema::collect::<plimsoll_protocol::envelope::Meta>(&mut failures);
-    for (name, schema) in &failures {
-        schemas.insert(name.clone(), serde_json::to_value(schema).unwrap_or_default());
-    }
+    collect::<plimsoll_protocol::envelope::Failure>(&mut schemas);
+    collect::<plimsoll_protocol::envelope::Meta>(&mut schemas);
     json!({
         "openapi": "3.1.0",
         "info": {

@@ -249,10 +249,9 @@ fn check_body(route: &Route, headers: &HeaderMap, raw: &Bytes) -> Result<(Value,
     let mut read_only = Map::new();
     if route.operation.method == Method::Put
         && let Value::Object(map) = &mut body
-        && let super::route::AnswerShape::One(answer) = &route.answer
     {
         // A GET's answer can be changed and PUT back: what can only be read is compared later.
-        let known = super::openapi::property_names(&route.schemas, answer);
+        let known = &route.answer_fields;
         let names: Vec<String> =
             map.keys().filter(|name| !schema.has_field(name) && known.contains(*name)).cloned().collect();
         for name in names {

@@ -3,7 +3,7 @@
 use std::{future::Future, pin::Pin};
 
 use plimsoll_core::Result;
-use plimsoll_protocol::operation::{Operation, OperationId};
+use plimsoll_protocol::operation::{Method, Operation, OperationId};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::{
@@ -37,7 +37,10 @@ pub(crate) struct Route {
     pub(crate) body: Option<(String, BodySchema)>,
     pub(crate) body_required: bool,
     pub(crate) answer: AnswerShape,
-    pub(crate) schemas: Schemas,
+    /// Adds what the body and the answer are made of; the document alone needs it.
+    pub(crate) collect: Vec<fn(&mut Schemas) -> String>,
+    /// Of a PUT: the top-level fields of its answer.
+    pub(crate) answer_fields: Vec<String>,
 }
 
 impl Route {
@@ -52,14 +55,15 @@ impl Route {
             body: None,
             body_required: true,
             answer: AnswerShape::None,
-            schemas: Schemas::new(),
+            collect: Vec::new(),
+            answer_fields: Vec::new(),
         }
     }
 
     /// Takes a body.
     pub(crate) fn takes<B: ToSchema + PartialSchema>(mut self) -> Result<Self> {
-        let name = collect::<B>(&mut self.schemas);
-        self.body = Some((name, BodySchema::compile::<B>()?));
+        self.collect.push(collect::<B>);
+        self.body = Some((B::name().into_owned(), BodySchema::compile::<B>()?));
         Ok(self)
     }
 
@@ -71,19 +75,25 @@ impl Route {
 
     /// Answers one of these.
     pub(crate) fn answers<A: ToSchema + PartialSchema>(mut self) -> Self {
-        self.answer = AnswerShape::One(collect::<A>(&mut self.schemas));
+        self.collect.push(collect::<A>);
+        self.answer = AnswerShape::One(A::name().into_owned());
+        if self.operation.method == Method::Put {
+            self.answer_fields = super::openapi::property_names::<A>();
+        }
         self
     }
 
     /// Answers a page of these.
     pub(crate) fn pages<A: ToSchema + PartialSchema>(mut self) -> Self {
-        self.answer = AnswerShape::Page(collect::<A>(&mut self.schemas));
+        self.collect.push(collect::<A>);
+        self.answer = AnswerShape::Page(A::name().into_owned());
         self
     }
 
     /// Answers a list of these.
     pub(crate) fn lists<A: ToSchema + PartialSchema>(mut self) -> Self {
-        self.answer = AnswerShape::List(collect::<A>(&mut self.schemas));
+        self.collect.push(collect::<A>);
+        self.answer = AnswerShape::List(A::name().into_owned());
         self
     }
 
