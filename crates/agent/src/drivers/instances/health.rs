@@ -68,9 +68,7 @@ pub(super) async fn wait<H: InstanceHost>(
     for name in names {
         // One after the other is enough: those that come later have had time meanwhile.
         let mut watched = Watched::new(name, health, began, Bears::NoEnd);
-        if is_new(driver, scope, name).await {
-            watched.restarts_before = Some(0);
-        }
+        watched.count_restarts(driver, scope).await;
         loop {
             look(driver, component, &mut watched, began).await?;
             match watched.judge.verdict(began.elapsed()) {
@@ -103,6 +101,9 @@ pub(super) async fn watch<H: InstanceHost>(
             (component, Watched::new(name, health, began, Bears::Restarts))
         })
         .collect();
+    for (_, one) in &mut watched {
+        one.count_restarts(driver, scope).await;
+    }
     scope.log.say(None, format!("watches for {seconds} s"));
     loop {
         for (component, one) in &mut watched {
@@ -149,11 +150,6 @@ pub(super) async fn answers_again<H: InstanceHost>(
     Ok(())
 }
 
-async fn is_new<H: InstanceHost>(driver: &InstanceDriver<H>, scope: Scope<'_>, name: &str) -> bool {
-    let found = driver.host().inspect(name).await.ok().flatten();
-    found.and_then(|found| found.ours).is_some_and(|ours| ours.task_id == Some(scope.order.task_id))
-}
-
 /// Whether an instance answers its check right now.
 pub(super) async fn looks_well<H: InstanceHost>(
     driver: &InstanceDriver<H>,
@@ -190,6 +186,15 @@ impl Watched {
             restarts_before: None,
             healthy_at: None,
             bears,
+        }
+    }
+
+    /// All restarts of one that this task brought count against it, also those that nobody has seen yet.
+    async fn count_restarts<H: InstanceHost>(&mut self, driver: &InstanceDriver<H>, scope: Scope<'_>) {
+        let found = driver.host().inspect(&self.name).await.ok().flatten();
+        let brought_by = found.and_then(|found| found.ours).and_then(|ours| ours.task_id);
+        if brought_by == Some(scope.order.task_id) {
+            self.restarts_before = Some(0);
         }
     }
 
