@@ -61,8 +61,8 @@ pub(crate) async fn run(ending: Ending, leftovers: Leftovers, targets: Targets, 
     let teller = Teller::new(printer.clone());
     let stage = Stage::new(teller, Parts::new(folder()?), api::http()?);
     let played = tokio::select! {
-        people = story::tell(&stage, targets) => match (people, ending) {
-            (Ok(people), Ending::Serve) => serve(&stage, &people, &mut stop).await.map(|()| Outcome::Told),
+        told = story::tell(&stage, targets) => match (told, ending) {
+            (Ok(world), Ending::Serve) => serve(&stage, &world.people, &mut stop).await.map(|()| Outcome::Told),
             (Ok(_), Ending::Once) => Ok(Outcome::Told),
             (Err(cause), _) => Err(cause),
         },

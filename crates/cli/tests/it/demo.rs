@@ -1,4 +1,4 @@
-//! `plimsoll demo --once`: its whole story, and what becomes of it when something of it is taken away.
+//! `plimsoll demo`: its whole story, and what becomes of it when something of it is taken away.
 
 use std::{
     fs::{self, File},
@@ -29,16 +29,16 @@ struct Demo {
 
 impl Demo {
     fn start(targets: &str) -> Self {
-        Self::start_by(targets, plimsoll)
+        Self::start_by(&["--once", "--targets", targets], plimsoll)
     }
 
-    fn start_by(targets: &str, program: impl FnOnce(&Path) -> Command) -> Self {
+    fn start_by(options: &[&str], program: impl FnOnce(&Path) -> Command) -> Self {
         let folder = tempfile::tempdir().unwrap();
         // Applications that run as nobody pass through it.
         fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         let mut command = program(folder.path());
         let errors = File::create(folder.path().join("stderr")).unwrap();
-        command.args(["demo", "--once", "--targets", targets]).env("TMPDIR", folder.path());
+        command.arg("demo").args(options).env("TMPDIR", folder.path());
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let left = format!("kill -9 $({})", processes_in(folder.path()));
@@ -122,12 +122,22 @@ fn is_whole(told: &str) {
     }
 }
 
+/// As `make run` starts it: after the story it serves until somebody stops it.
 #[test]
-fn the_demo_tells_its_whole_story_on_processes() {
-    let (code, told, complaint) = Demo::start("process").end();
-    assert_eq!(code, Some(0), "{told}\n{complaint}");
+fn the_demo_tells_its_whole_story_on_processes_and_keeps_serving() {
+    let mut demo = Demo::start_by(&["--targets", "process"], plimsoll);
+    demo.until("serving until Ctrl-C: ");
+    let told = demo.told.clone();
     is_whole(&told);
     assert!(told.contains("dev-1: process_host, "), "{told}");
+    let server = told.split("serving until Ctrl-C: ").nth(1).unwrap().split(',').next().unwrap().to_owned();
+    // A part that ends takes the demo with it: none does.
+    let ended = eventually("the demo ended by itself", Duration::from_secs(5), || demo.child.try_wait().unwrap());
+    assert!(ended.is_err(), "{ended:?}: {}", demo.complaint());
+    std::net::TcpStream::connect(server.trim_start_matches("http://")).unwrap();
+    send(i64::from(demo.child.id()), Signal::INT);
+    let (code, _, complaint) = demo.end();
+    assert_eq!(code, Some(0), "{complaint}");
 }
 
 #[test]
@@ -135,7 +145,7 @@ fn the_demo_tells_its_whole_story_on_docker() {
     let network = TestNetwork::new().unwrap();
     let engine = ContainerHost::docker(&network).unwrap();
     // On the engine's own host, where both find the demo's registry on loopback.
-    let demo = Demo::start_by("docker", |folder| {
+    let demo = Demo::start_by(&["--once", "--targets", "docker"], |folder| {
         let mut there = engine.host().command(env!("CARGO_BIN_EXE_plimsoll")).unwrap();
         there.env_clear().env("HOME", folder).env("PATH", std::env::var_os("PATH").unwrap()).current_dir(folder);
         there.env("DOCKER_HOST", engine.engine_url());
@@ -151,7 +161,7 @@ fn the_demo_tells_its_whole_story_on_docker() {
 
 #[test]
 fn an_engine_that_is_not_there_is_said_so() {
-    let demo = Demo::start_by("docker", |folder| {
+    let demo = Demo::start_by(&["--once", "--targets", "docker"], |folder| {
         let mut command = plimsoll(folder);
         command.env("DOCKER_HOST", "unix:///nowhere/docker.sock");
         command

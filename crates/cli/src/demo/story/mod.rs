@@ -39,9 +39,9 @@ const ENVIRONMENTS: [&str; 3] = ["dev", "staging", "prod"];
 /// Digests by component and tag.
 type Images = BTreeMap<(String, String), String>;
 
-/// Everything that the story plays with once it is built.
-struct World {
-    people: People,
+/// Everything that the story plays with once it is built. What it holds runs until it is dropped.
+pub(crate) struct World {
+    pub(crate) people: People,
     registry: RegistryPart,
     images: Images,
     kind: Kind,
@@ -98,11 +98,11 @@ async fn build(stage: &Stage, targets: Targets) -> Result<World> {
     Ok(World { people, registry, images, kind, components, environments, hosts })
 }
 
-/// Tells it all.
-pub(crate) async fn tell(stage: &Stage, targets: Targets) -> Result<People> {
+/// Tells it all; answers the world in which it ended.
+pub(crate) async fn tell(stage: &Stage, targets: Targets) -> Result<World> {
     let world = build(stage, targets).await?;
     play(stage, &world).await?;
-    Ok(world.people)
+    Ok(world)
 }
 
 async fn play(stage: &Stage, world: &World) -> Result<()> {
