@@ -23,6 +23,12 @@ pub fn find(name: &str) -> Result<PathBuf> {
         .with_context(|| format!("{name} is not installed here; scripts/install-test-parts installs it or says how"))
 }
 
+/// Where `scripts/install-test-parts` put the Python libraries of the tests.
+pub fn python_libraries() -> PathBuf {
+    let of_home = || std::env::home_dir().unwrap_or_default().join(".cache");
+    std::env::var_os("XDG_CACHE_HOME").map_or_else(of_home, PathBuf::from).join("plimsoll/python")
+}
+
 /// Runs a program to its end and returns what it printed. What it complained about is in the error.
 pub fn output(command: &mut Command) -> Result<String> {
     let output = command.output().with_context(|| format!("cannot start {}", command.get_program().display()))?;

@@ -1,4 +1,4 @@
-//! Evidence verified by three programs that share no code: ours, `openssl`, and Python alone.
+//! Evidence verified by programs that share no code: ours, `openssl`, Python alone, and a DSSE library of others.
 
 use std::{
     path::{Path, PathBuf},
@@ -10,8 +10,11 @@ use crate::estate::plimsoll;
 /// Verifies a packet with a public key; the error says what it is refused for.
 pub type Verify = fn(&Path, &Path) -> Result<(), String>;
 
-/// All three.
-pub const ALL: [Verify; 3] = [ours, openssl, python];
+/// All of them.
+pub const ALL: [Verify; 4] = [ours, openssl, python, library];
+
+/// Packets of which one byte is changed.
+const CHANGES: usize = 200;
 
 /// Our command line.
 pub fn ours(file: &Path, key: &Path) -> Result<(), String> {
@@ -29,9 +32,18 @@ pub fn python(file: &Path, key: &Path) -> Result<(), String> {
     ended(Command::new("python3").arg(script("dsse_verify.py")).arg(file).arg(key))
 }
 
-/// Changes one byte at 200 places, the same in each run, and has each refused by each program.
-pub fn refuse_each_changed_byte(packet: &[u8], folder: &Path, key: &Path) {
-    let changed = changes(packet);
+/// securesystemslib, a DSSE library in Python; `make test` gets it.
+pub fn library(file: &Path, key: &Path) -> Result<(), String> {
+    let mut command = Command::new("/usr/bin/python3");
+    command.env("PYTHONPATH", plimsoll_testkit::program::python_libraries());
+    ended(command.arg(script("dsse_library_verify.py")).arg(file).arg(key))
+}
+
+/// Changes one byte of these packets in turn at 200 random places, and has each refused by each program. `seed`
+/// says which places.
+pub fn refuse_each_changed_byte(packets: &[Vec<u8>], seed: u64, folder: &Path, key: &Path) {
+    println!("the places of the changed bytes come of the seed {seed:#x}");
+    let changed = changes(packets, seed);
     let halves = changed.chunks(changed.len().div_ceil(2));
     std::thread::scope(|scope| {
         for (half, packets) in halves.enumerate() {
@@ -48,18 +60,19 @@ pub fn refuse_each_changed_byte(packet: &[u8], folder: &Path, key: &Path) {
     });
 }
 
-fn changes(packet: &[u8]) -> Vec<Vec<u8>> {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+fn changes(packets: &[Vec<u8>], seed: u64) -> Vec<Vec<u8>> {
+    // xorshift64 stands still at zero.
+    let mut state = seed | 1;
     let mut next = |below: usize| {
-        // xorshift64
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
         usize::try_from(state >> 33).unwrap() % below
     };
-    (0..200)
-        .map(|_| {
-            let mut changed = packet.to_vec();
+    let packets = packets.iter().cycle().take(CHANGES);
+    packets
+        .map(|packet| {
+            let mut changed = packet.clone();
             let place = next(packet.len());
             changed[place] = changed[place].wrapping_add(1 + u8::try_from(next(255)).unwrap());
             changed
