@@ -27,6 +27,13 @@ pub fn committed(operation: &str) {
     hit(&format!("server::committed::{operation}"));
 }
 
+/// The point at which an agent's report of a step arrived and nothing of it is written:
+/// `server::step_reported::<Kind>`.
+#[cfg(feature = "failpoints")]
+pub fn step_reported(step: plimsoll_protocol::agent::report::StepKind) {
+    hit(&format!("server::step_reported::{step:?}"));
+}
+
 /// Nothing: the feature is off.
 #[cfg(not(feature = "failpoints"))]
 pub const fn hit(_: &str) {}
@@ -34,3 +41,7 @@ pub const fn hit(_: &str) {}
 /// Nothing: the feature is off.
 #[cfg(not(feature = "failpoints"))]
 pub const fn committed(_: &str) {}
+
+/// Nothing: the feature is off.
+#[cfg(not(feature = "failpoints"))]
+pub const fn step_reported(_: plimsoll_protocol::agent::report::StepKind) {}

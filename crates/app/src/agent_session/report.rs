@@ -60,7 +60,7 @@ impl App {
         agent: &AgentCaller,
         progress: TaskProgress,
     ) -> Result<Vec<ServerFrame>> {
-        crate::failpoint::hit("server::step_reported");
+        crate::failpoint::step_reported(progress.step);
         let id = agent.id;
         self.act(&agent.principal, "task_progress", move |tx, notes| {
             let Some(mut row) = held(resource::find(tx, progress.task_id)?, id, progress.epoch) else {

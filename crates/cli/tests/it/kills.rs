@@ -50,7 +50,11 @@ impl Kill {
         estate.component(&requester, &hub, "api", web(ledger.to_str().unwrap())).await;
         let rule = json!({ "name": "one", "minApprovals": 1, "approvers": { "roles": ["approver"] } });
         let policy = requester.post("/approval-policies", &json!({ "name": "one-other", "rules": [rule] })).await;
-        let rules = json!({ "approvalPolicyId": id(&policy), "gates": [{ "type": "approval" }] });
+        let rules = json!({
+            "approvalPolicyId": id(&policy),
+            "gates": [{ "type": "approval" }],
+            "strategy": { "type": "all_at_once", "watchSeconds": 1 },
+        });
         let environment = estate.environment(&requester, rules, "prod", None).await;
         let agent = estate.agent(&requester, "a1", None).await;
         for target in TARGETS {
@@ -104,7 +108,7 @@ impl Kill {
                     self.told.insert(key.to_owned(), (path.to_owned(), id(&answer)));
                     return answer;
                 }
-                Ok((409, body)) if body["error"]["code"] == "IDEMPOTENCY_IN_PROGRESS" => breath().await,
+                Ok((409, body)) if body["error"]["code"] == "REQUEST_IN_PROGRESS" => breath().await,
                 Ok(refused) => panic!("{path}: {refused:?}"),
                 Err(_) => {
                     breath().await;
@@ -280,10 +284,18 @@ kills! { server_dies_at:
     second_offer_sent = "server::offer_sent@2",
     ack_received = "server::ack_received",
     ack_recorded = "server::ack_recorded",
-    first_step_reported = "server::step_reported",
-    third_step_reported = "server::step_reported@3",
-    fifth_step_reported = "server::step_reported@5",
-    eighth_step_reported = "server::step_reported@8",
+    check_reported = "server::step_reported::Check",
+    prepare_reported = "server::step_reported::Prepare",
+    pull_reported = "server::step_reported::Pull",
+    start_reported = "server::step_reported::Start",
+    start_ended_reported = "server::step_reported::Start@2",
+    health_reported = "server::step_reported::Health",
+    retire_reported = "server::step_reported::Retire",
+    settle_reported = "server::step_reported::Settle",
+    watch_reported = "server::step_reported::Watch",
+    sticker_reported = "server::step_reported::Sticker",
+    discard_reported = "server::step_reported::Discard",
+    prune_reported = "server::step_reported::Prune",
     result_received = "server::result_received",
     result_recorded = "server::result_recorded",
     last_result_recorded = "server::result_recorded@2",
