@@ -1,6 +1,6 @@
 //! Permissions, the built-in roles that hold them, and the check.
 
-use std::{collections::BTreeSet, fmt, str::FromStr};
+use std::{collections::BTreeSet, fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -201,15 +201,15 @@ impl FromStr for Grant {
     }
 }
 
-/// Everything that a caller may do.
+/// Everything that a caller may do. Each call carries it, so that clones share it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Grants(BTreeSet<Grant>);
+pub struct Grants(Arc<BTreeSet<Grant>>);
 
 impl Grants {
     /// From single grants.
     #[must_use]
     pub fn new(grants: impl IntoIterator<Item = Grant>) -> Self {
-        Self(grants.into_iter().collect())
+        Self(Arc::new(grants.into_iter().collect()))
     }
 
     /// Whether `permission` is held in the whole tenant.

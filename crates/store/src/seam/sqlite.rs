@@ -107,6 +107,12 @@ impl SqliteConnection {
         Ok(out)
     }
 
+    /// Begins or ends a transaction; these few statements are never compiled twice.
+    fn control(&self, sql: &'static str) -> Result<()> {
+        let outcome = self.raw.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
+        outcome.map(drop).map_err(|cause| in_statement(cause, sql))
+    }
+
     pub(crate) fn batch(&self, sql: &str) -> Result<()> {
         self.raw.execute_batch(sql).map_err(|cause| in_statement(cause, sql))
     }
@@ -255,24 +261,25 @@ struct Batch {
 }
 
 fn write_batch(connection: &SqliteConnection, batch: &[Job], after: &AfterCommit) -> Result<Batch> {
-    connection.batch("BEGIN IMMEDIATE")?;
+    connection.control("BEGIN IMMEDIATE")?;
     let mut out = Batch { ran: Vec::with_capacity(batch.len()), effects: Vec::new() };
     for job in batch {
         if job.is_abandoned() {
             out.ran.push(Ran::expired());
             continue;
         }
-        connection.batch("SAVEPOINT job")?;
+        connection.control("SAVEPOINT job")?;
         let (ran, effects) = run_caught(job, Connection::Sqlite(connection), after);
         if ran.is_done() {
-            connection.batch("RELEASE job")?;
+            connection.control("RELEASE job")?;
             out.effects.push(effects);
         } else {
-            connection.batch("ROLLBACK TO job; RELEASE job")?;
+            connection.control("ROLLBACK TO job")?;
+            connection.control("RELEASE job")?;
         }
         out.ran.push(ran);
     }
-    connection.batch("COMMIT")?;
+    connection.control("COMMIT")?;
     Ok(out)
 }
 
@@ -300,11 +307,11 @@ fn read_one(connection: &SqliteConnection, job: &Job, after: &AfterCommit) -> Ra
     if job.is_abandoned() {
         return Ran::expired();
     }
-    if let Err(cause) = connection.batch("BEGIN") {
+    if let Err(cause) = connection.control("BEGIN") {
         return Ran::failed(cause);
     }
     let (ran, _) = connection.with_deadline(job.limit(), || run_caught(job, Connection::Sqlite(connection), after));
-    match connection.batch("COMMIT") {
+    match connection.control("COMMIT") {
         Ok(()) => ran,
         Err(cause) => Ran::failed(cause),
     }
