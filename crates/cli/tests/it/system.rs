@@ -439,7 +439,10 @@ async fn evidence_verifies_offline(site: &Site) {
     .await;
     let packets = packets.as_array().unwrap();
     let kinds: std::collections::BTreeSet<&str> = packets.iter().filter_map(|one| one["type"].as_str()).collect();
-    assert!(["promotion_decision", "deployment", "rollback", "governance_change"].iter().all(|kind| kinds.contains(kind)), "{kinds:?}");
+    assert!(
+        ["promotion_decision", "deployment", "rollback", "governance_change"].iter().all(|kind| kinds.contains(kind)),
+        "{kinds:?}"
+    );
     let folder = site.estate.folder().join("packets");
     std::fs::create_dir(&folder).unwrap();
     for packet in packets {
