@@ -8,6 +8,7 @@ use plimsoll_core::{
 };
 use plimsoll_protocol::operation::OperationId;
 use plimsoll_store::{Scope, idempotency::IdempotencyKey};
+use uuid::Uuid;
 
 /// One call, as use cases see it. The tenant comes from the token and from nowhere else.
 #[derive(Clone, Debug)]
@@ -18,6 +19,8 @@ pub struct Caller {
     pub origin: Origin,
     /// Which operation.
     pub operation: OperationId,
+    /// The id of what the operation is about, if the path names one; for the trail of a refused attempt.
+    pub subject: Option<Uuid>,
     /// When the call arrived.
     pub now: Timestamp,
     /// The client's key for repeating it.

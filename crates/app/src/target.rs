@@ -1,5 +1,7 @@
 //! Targets.
 
+mod connection;
+
 use plimsoll_core::{
     Error, ErrorCode, Result, ValidationError,
     id::TargetId,
@@ -21,7 +23,7 @@ const OBSERVED: &[&str] = &["status", "running", "endpoints", "lastHealthCheckAt
 impl App {
     /// Makes a target.
     pub async fn target_create(&self, caller: &Caller, body: CreateTarget) -> Result<Reply> {
-        body.check()?;
+        connection::check(&body)?;
         self.check_type(body.kind)?;
         let owned = caller.clone();
         self.mutate(caller, move |tx, notes| {
@@ -68,7 +70,7 @@ impl App {
 
     /// Replaces a target's writable fields. Its environment and its type stay what they are.
     pub async fn target_update(&self, caller: &Caller, id: TargetId, replace: Replace<UpdateTarget>) -> Result<Reply> {
-        replace.body.check()?;
+        connection::check(&replace.body)?;
         self.check_type(replace.body.kind)?;
         let owned = caller.clone();
         let replace = replace.without(OBSERVED);

@@ -4,15 +4,14 @@ use std::collections::BTreeMap;
 
 use garde::Validate;
 use plimsoll_core::{
-    Error,
+    ValidationError,
     id::{AgentId, EnvironmentId, IntegrationId},
     inventory::TargetType,
     label::{LabelSelector, Labels},
     name, rules,
 };
 use serde::{Deserialize, Serialize};
-
-use crate::agent::host::Connection;
+use serde_json::Value;
 
 /// The body of `POST /targets`.
 pub type CreateTarget = TargetBody;
@@ -36,7 +35,7 @@ pub struct TargetBody {
     /// How it is reached, by type.
     #[serde(default = "empty")]
     #[garde(skip)]
-    pub connection: serde_json::Value,
+    pub connection: Value,
     /// The agent that acts on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(skip)]
@@ -81,8 +80,8 @@ pub struct UpdateAgent {
     pub enabled: bool,
 }
 
-fn empty() -> serde_json::Value {
-    serde_json::Value::Object(serde_json::Map::new())
+fn empty() -> Value {
+    Value::Object(serde_json::Map::new())
 }
 
 const fn yes() -> bool {
@@ -115,40 +114,34 @@ fn check_adopt(adopt: &BTreeMap<String, String>, (): &()) -> garde::Result {
 }
 
 impl TargetBody {
-    /// The typed connection. A wrong field is an error that names it.
-    pub fn connection(&self) -> plimsoll_core::Result<Connection> {
-        let wrong = |message: String| Error::field("connection", "invalid", message);
-        let serde_json::Value::Object(fields) = &self.connection else {
-            return Err(wrong("must be an object".to_owned()));
-        };
-        if fields.contains_key("type") {
-            return Err(Error::field("connection.type", "unknown_field", "the type stands beside the connection"));
-        }
-        let mut tagged = fields.clone();
-        tagged.insert("type".to_owned(), self.kind.as_str().into());
-        serde_json::from_value(tagged.into()).map_err(|cause| wrong(cause.to_string()))
-    }
-
-    /// Checks what a single field can't tell: an agent, or labels that choose one, and the connection.
-    pub fn check(&self) -> plimsoll_core::Result<()> {
+    /// What the schema of the type's connection can't tell: each wrong field with its path.
+    #[must_use]
+    pub fn wrong(&self) -> Vec<ValidationError> {
+        let mut wrong = Vec::new();
         if self.agent_id.is_some() && self.agent_selector.is_some() {
-            return Err(Error::field("agentSelector", "conflict", "give agentId or agentSelector, not both"));
+            wrong.push(ValidationError::new("agentSelector", "conflict", "give agentId or agentSelector, not both"));
         }
-        let paths = match self.connection()? {
-            Connection::DockerHost(docker) => vec![docker.socket, docker.deployment_directory],
-            Connection::ProcessHost(process) => {
-                if process.uid == Some(0) || process.gid == Some(0) {
-                    return Err(Error::field("connection.uid", "forbidden", "processes never run as root"));
+        let told =
+            |name: &str, code: &str, message: &str| ValidationError::new(format!("connection.{name}"), code, message);
+        for (name, value) in self.connection.as_object().into_iter().flatten() {
+            let one = match (name.as_str(), value) {
+                ("type", _) => Some(told(name, "unknown_field", "the type stands beside the connection")),
+                ("socket" | "deploymentDirectory", Value::String(path)) if !is_path(path) => {
+                    Some(told(name, "path", "must be an absolute path of at most 1024 bytes"))
                 }
-                vec![process.deployment_directory]
-            }
-        };
-        let bad = |path: &String| !path.starts_with('/') || path.len() > 1024 || path.contains('\0');
-        if paths.iter().flatten().any(bad) {
-            return Err(Error::field("connection", "path", "paths must be absolute, at most 1024 bytes"));
+                ("uid" | "gid", Value::Number(number)) if number.as_u64() == Some(0) => {
+                    Some(told(name, "forbidden", "processes never run as root; give another number than 0"))
+                }
+                _ => None,
+            };
+            wrong.extend(one);
         }
-        Ok(())
+        wrong
     }
+}
+
+fn is_path(path: &str) -> bool {
+    path.starts_with('/') && path.len() <= 1024 && !path.contains('\0')
 }
 
 #[cfg(test)]
@@ -164,19 +157,20 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_is_read_by_its_type() {
-        let docker = body(serde_json::json!({"connection": {"socket": "/run/podman.sock"}}));
-        assert!(docker.check().is_ok());
-        assert!(matches!(docker.connection().unwrap(), Connection::DockerHost(one) if one.socket.is_some()));
-        for wrong in [
-            serde_json::json!({"connection": {"uid": 1000}}),
-            serde_json::json!({"connection": {"socket": "relative"}}),
-            serde_json::json!({"connection": {"type": "process_host"}}),
-            serde_json::json!({"connection": []}),
-            serde_json::json!({"type": "process_host", "connection": {"uid": 0}}),
-            serde_json::json!({"agentId": ENVIRONMENT, "agentSelector": {}}),
+    fn every_wrong_field_has_its_path() {
+        for (extra, fields) in [
+            (serde_json::json!({"connection": {"socket": "/run/podman.sock"}}), vec![]),
+            (
+                serde_json::json!({"connection": {"socket": "x", "deploymentDirectory": "y"}}),
+                vec!["connection.deploymentDirectory", "connection.socket"],
+            ),
+            (serde_json::json!({"connection": {"type": "process_host"}}), vec!["connection.type"]),
+            (serde_json::json!({"connection": {"uid": 0, "gid": 0}}), vec!["connection.gid", "connection.uid"]),
+            (serde_json::json!({"agentId": ENVIRONMENT, "agentSelector": {}}), vec!["agentSelector"]),
         ] {
-            assert!(body(wrong.clone()).check().is_err(), "{wrong}");
+            let mut found: Vec<String> = body(extra.clone()).wrong().into_iter().map(|one| one.field).collect();
+            found.sort();
+            assert_eq!(found, fields, "{extra}");
         }
     }
 

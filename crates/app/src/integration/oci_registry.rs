@@ -101,32 +101,33 @@ pub(super) fn schema() -> Value {
     })
 }
 
-/// What the schema cannot say.
-pub(super) fn check(config: &Map<String, Value>, secrets: &[&str]) -> Result<Vec<ValidationError>> {
-    let config = OciRegistryConfig::read(config)?;
+/// What the schema cannot say, as far as the fields are of the right type.
+pub(super) fn check(config: &Map<String, Value>, secrets: &[&str]) -> Vec<ValidationError> {
+    let text = |name: &str| config.get(name).and_then(Value::as_str);
+    let insecure = config.get("insecure").and_then(Value::as_bool).unwrap_or_default();
     let mut wrong = Vec::new();
-    match RegistryConfig::new(&config.url) {
-        Err(cause) => wrong.push(ValidationError::new("config.url", "format", cause.to_string())),
-        Ok(parsed) if parsed.url.scheme() == "http" && !config.insecure => wrong.push(ValidationError::new(
+    match text("url").map(RegistryConfig::new) {
+        Some(Err(cause)) => wrong.push(ValidationError::new("config.url", "format", cause.to_string())),
+        Some(Ok(parsed)) if parsed.url.scheme() == "http" && !insecure => wrong.push(ValidationError::new(
             "config.url",
             "plain_http",
             "plain HTTP can be read and changed on the way; use https, or set insecure to true if that is meant",
         )),
-        Ok(_) => {}
+        Some(Ok(_)) | None => {}
     }
-    let password = secrets.contains(&PASSWORD);
-    if config.username.is_some() && !password {
+    let (username, password) = (config.contains_key("username"), secrets.contains(&PASSWORD));
+    if username && !password {
         let message = "a user needs a password or token; set it, or leave out username for anonymous access";
         wrong.push(ValidationError::new("secrets.password", "required", message));
     }
-    if config.username.is_none() && password {
+    if password && !username {
         let message = "a password needs its user; for a token give the account's name (or what the registry asks for)";
         wrong.push(ValidationError::new("config.username", "required", message));
     }
-    if let Some(problem) = config.ca_pem.as_deref().and_then(bad_certificates) {
+    if let Some(problem) = text("caPem").and_then(bad_certificates) {
         wrong.push(ValidationError::new("config.caPem", "format", problem));
     }
-    Ok(wrong)
+    wrong
 }
 
 /// Whether a text holds no certificate that can be used.
@@ -156,6 +157,8 @@ mod tests {
             (json!({"url": "http://r.example", "insecure": true}), vec![], vec![]),
             (json!({}), vec![], vec!["config.url"]),
             (json!({"url": 1, "usrname": "u"}), vec!["token"], vec!["config.url", "config.usrname", "secrets.token"]),
+            (json!({"url": "ftp://r.example", "colour": 1}), vec![], vec!["config.colour", "config.url"]),
+            (json!({"url": ""}), vec![], vec!["config.url"]),
             (json!({"url": "http://r.example"}), vec![], vec!["config.url"]),
             (json!({"url": "https://u:p@r.example"}), vec![], vec!["config.url"]),
             (json!({"url": "https://r.example/shop"}), vec![], vec!["config.url"]),

@@ -7,7 +7,7 @@ use plimsoll_core::{
 use serde_json::{Map, Value};
 
 use super::oci_registry;
-use crate::json_schema::JsonSchema;
+use crate::json_schema::{JsonSchema, add_new};
 
 /// A type of integration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,11 +75,10 @@ impl Kind {
             let message = format!("{} has no such secret; known: {}", self.type_id(), self.secret_fields().join(", "));
             wrong.push(ValidationError::new(format!("secrets.{name}"), "unknown_field", message));
         }
-        if wrong.is_empty() {
-            wrong = match self {
-                Self::OciRegistry => oci_registry::check(config, secrets)?,
-            };
-        }
+        let ruled = match self {
+            Self::OciRegistry => oci_registry::check(config, secrets),
+        };
+        add_new(&mut wrong, ruled);
         Ok(wrong)
     }
 }

@@ -182,7 +182,7 @@ async fn a_freeze_window_that_matters_is_guarded(world: World) -> Result<()> {
 async fn targets_are_checked_by_type_and_by_what_they_name(world: World) -> Result<()> {
     let prod = environment(&world, json!({"name": "prod"})).await?;
     assert_eq!(code(target(&world, &prod, json!({"type": "process_host"})).await), "RULE_VIOLATED");
-    assert_eq!(fields(target(&world, &prod, json!({"connection": {"uid": 1}})).await), ["connection"]);
+    assert_eq!(fields(target(&world, &prod, json!({"connection": {"uid": 1}})).await), ["connection.uid"]);
     assert_eq!(fields(target(&world, &prod, json!({"agentId": world.app.context.uuid()})).await), ["agentId"]);
     let web = target(&world, &prod, json!({"connection": {"socket": "/run/engine.sock"}})).await?;
     assert_eq!(code(target(&world, &prod, json!({})).await), "ALREADY_EXISTS");

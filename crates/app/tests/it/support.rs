@@ -144,6 +144,7 @@ impl World {
             },
             origin: Origin { request_id: "test".to_owned(), address: None, user_agent: None },
             operation,
+            subject: None,
             now: self.clock.now(),
             idempotency: None,
             if_match: None,

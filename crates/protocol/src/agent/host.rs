@@ -41,9 +41,11 @@ pub struct ProcessConnection {
     pub deployment_directory: Option<String>,
     /// The user that processes run as, by number; the agent's setting when absent. 0 is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, maximum = 4_294_967_294_u32)]
     pub uid: Option<u32>,
     /// The group; the same as the user when absent. 0 is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, maximum = 4_294_967_294_u32)]
     pub gid: Option<u32>,
     /// The address under which ports are reached; `127.0.0.1` when absent.
     #[serde(skip_serializing_if = "Option::is_none")]

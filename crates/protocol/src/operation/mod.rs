@@ -1,10 +1,12 @@
 //! The operation table: the single source of routes. Router, OpenAPI document, permission check, audit,
 //! idempotency, rate class and the tests of all of these come from it.
 
+mod noun;
 mod table;
 
 use plimsoll_core::permission::Permission;
 
+pub use noun::Subject;
 pub use table::{OPERATIONS, OperationId};
 
 /// The part of every path before the operation's own.

@@ -22,6 +22,7 @@ use plimsoll_core::{
 use plimsoll_protocol::operation::{Effect, Idempotency, Method};
 use plimsoll_store::idempotency::IdempotencyKey;
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use super::{
     answer,
@@ -95,6 +96,12 @@ pub(crate) fn origin<B>(server: &Server, request: &Request<B>) -> Origin {
     }
 }
 
+/// The id of what the call is about, if the path names one.
+fn subject(route: &Route, path: &[(String, String)]) -> Option<Uuid> {
+    let parameter = route.subject?;
+    path.iter().find(|(name, _)| name == parameter)?.1.parse().ok()
+}
+
 type Spent = Option<(Verdict, Quota)>;
 
 async fn serve(
@@ -130,6 +137,7 @@ async fn serve(
         if_match: if_match(&parts.headers)?,
         idempotency: None,
         operation: route.operation.id,
+        subject: subject(route, &path),
         principal,
         origin,
         now,

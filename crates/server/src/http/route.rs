@@ -33,6 +33,8 @@ pub(crate) enum AnswerShape {
 /// One route.
 pub(crate) struct Route {
     pub(crate) operation: &'static Operation,
+    /// The path parameter that names what the operation is about.
+    pub(crate) subject: Option<&'static str>,
     pub(crate) handler: Handler,
     pub(crate) body: Option<(String, BodySchema)>,
     pub(crate) body_required: bool,
@@ -51,6 +53,7 @@ impl Route {
     {
         Self {
             operation: id.operation(),
+            subject: id.operation().subject().parameter,
             handler: Box::new(move |call| Box::pin(handler(call))),
             body: None,
             body_required: true,

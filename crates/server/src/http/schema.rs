@@ -23,6 +23,25 @@ pub(crate) fn collect<T: ToSchema + PartialSchema>(into: &mut Schemas) -> String
     name
 }
 
+/// Closes the forms of every "one of" in a body's schema: what is not one of a form's fields is refused, in
+/// them as in every other object of a request.
+pub(crate) fn close_forms(schema: &mut Value) {
+    match schema {
+        Value::Object(map) => {
+            for form in map.get_mut("oneOf").and_then(Value::as_array_mut).into_iter().flatten() {
+                if let Value::Object(form) = form
+                    && form.contains_key("properties")
+                {
+                    form.entry("additionalProperties").or_insert(Value::Bool(false));
+                }
+            }
+            map.values_mut().for_each(close_forms);
+        }
+        Value::Array(all) => all.iter_mut().for_each(close_forms),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
 /// A compiled schema and the names of its fields.
 #[derive(Debug)]
 pub(crate) struct BodySchema {
@@ -35,8 +54,9 @@ impl BodySchema {
     pub(crate) fn compile<T: ToSchema + PartialSchema>() -> Result<Self> {
         let mut schemas = Schemas::new();
         let name = collect::<T>(&mut schemas);
-        let components = serde_json::to_value(&schemas)
+        let mut components = serde_json::to_value(&schemas)
             .map_err(|cause| Error::internal_defect(format!("the schema of {name} is not JSON: {cause}")))?;
+        close_forms(&mut components);
         let fields =
             components[&name]["properties"].as_object().map(|map| map.keys().cloned().collect()).unwrap_or_default();
         let root = json!({ "$ref": format!("#/components/schemas/{name}"), "components": { "schemas": components } });

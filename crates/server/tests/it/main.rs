@@ -9,3 +9,4 @@ mod examples;
 mod oauth;
 mod table;
 mod world;
+mod wrong_fields;

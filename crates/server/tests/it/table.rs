@@ -1,7 +1,7 @@
 //! Tests made from the operation table: every operation that is built, as nobody, as a stranger, without
 //! its own permission, with an unknown field.
 
-use plimsoll_protocol::operation::{self, Effect, Method, Operation};
+use plimsoll_protocol::operation::{self, Effect, Method, Operation, OperationId};
 use serde_json::{Value, json};
 
 use crate::{
@@ -13,6 +13,7 @@ use crate::{
 on_both! {
     nobody_gets_401;
     a_missing_permission_is_403_and_audited;
+    a_refusal_names_the_resource_as_a_success_does;
     ids_of_nobody_and_of_strangers_are_404;
     unknown_fields_are_named_and_change_nothing;
     every_answer_has_rate_headers_and_a_request_id;
@@ -100,10 +101,42 @@ async fn a_missing_permission_is_403_and_audited(world: &World) {
                     (event["outcome"].clone(), event["action"].clone()),
                     (json!("refused"), json!(operation.id.as_str()))
                 );
+                let named = operation.parameters().next().map_or(Value::Null, |_| json!(NOBODY));
+                assert_eq!(event.get("resourceId").unwrap_or(&Value::Null), &named, "{operation:?}");
+                let noun = event["resourceType"].as_str().unwrap();
+                let about = match operation.id {
+                    OperationId::FreezeWindowCreate => "environment",
+                    OperationId::RollbackCreate => "deployment_job",
+                    other => other.as_str(),
+                };
+                assert!(about.starts_with(noun), "{operation:?}: {noun}");
             }
             Effect::Read | Effect::Telemetry => assert!(refused.is_none(), "{operation:?}"),
         }
     }
+}
+
+async fn a_refusal_names_the_resource_as_a_success_does(world: &World) {
+    let component = examples::component(world, "api").await;
+    let made = world.post("/api/v1/components", &component).await.id();
+    let integration = component["registryIntegrationId"].as_str().unwrap();
+    let delete = async |path: String| world.call("DELETE", &path, Some(&world.admin), None).await;
+    delete(format!("/api/v1/integrations/{integration}")).await.expect(409, "IN_USE");
+    assert_eq!(delete(format!("/api/v1/components/{made}")).await.status, 204);
+    assert_eq!(delete(format!("/api/v1/integrations/{integration}")).await.status, 204);
+    let filter = json!({ "resourceType": "integration", "resourceId": integration });
+    let mut url = url::Url::parse("http://x/api/v1/audit-events").unwrap();
+    url.query_pairs_mut().append_pair("sort", "createdAt").append_pair("filter", &filter.to_string());
+    let trail = world.get(&format!("{}?{}", url.path(), url.query().unwrap())).await;
+    let told: Vec<(&str, &str)> = trail
+        .data()
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| (event["action"].as_str().unwrap(), event["outcome"].as_str().unwrap()))
+        .collect();
+    let deletions = [("integration_delete", "refused"), ("integration_delete", "succeeded")];
+    assert_eq!(told, [&[("integration_create", "succeeded")], &deletions[..]].concat());
 }
 
 async fn ids_of_nobody_and_of_strangers_are_404(world: &World) {

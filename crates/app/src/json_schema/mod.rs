@@ -1,8 +1,13 @@
 //! Checking JSON against a JSON Schema, with every mistake named by its path.
 
+mod form;
+mod words;
+
 use jsonschema::{ValidationError as Mistake, Validator, error::ValidationErrorKind};
 use plimsoll_core::{Error, Result, ValidationError};
 use serde_json::Value;
+
+use form::Meant;
 
 /// The most mistakes that are listed.
 const LISTED: usize = 100;
@@ -31,6 +36,12 @@ impl JsonSchema {
     }
 }
 
+/// Adds what else is wrong, of each field that nothing was said of yet.
+pub(crate) fn add_new(wrong: &mut Vec<ValidationError>, more: Vec<ValidationError>) {
+    let said: Vec<String> = wrong.iter().map(|one| one.field.clone()).collect();
+    wrong.extend(more.into_iter().filter(|one| !said.contains(&one.field)));
+}
+
 fn report(error: &Mistake<'_>, at: &str, wrong: &mut Vec<ValidationError>) {
     let path = field_path(at, error.instance_path().as_str());
     match error.kind() {
@@ -45,30 +56,22 @@ fn report(error: &Mistake<'_>, at: &str, wrong: &mut Vec<ValidationError>) {
             wrong.push(ValidationError::new(join(&path, name), "required", "this field is required"));
         }
         ValidationErrorKind::OneOfNotValid { context } | ValidationErrorKind::AnyOf { context } => {
-            match meant(context) {
-                Some(mistakes) => mistakes.iter().for_each(|one| report(one, at, wrong)),
-                None => {
-                    let message = "must have one of the forms in the documentation";
-                    wrong.push(ValidationError::new(path, "one_of", message));
-                }
-            }
+            one_of(context, error.instance_path().as_str(), at, wrong);
         }
-        // Masked: the value may be a secret.
-        kind => wrong.push(ValidationError::new(path, kind.keyword(), error.masked().to_string())),
+        kind => wrong.push(ValidationError::new(path, kind.keyword(), words::message(error))),
     }
 }
 
-/// The mistakes of the one form that was meant: the only one whose fixed words, such as its `type`, are right.
-fn meant<'a>(forms: &'a [Vec<Mistake<'static>>]) -> Option<&'a [Mistake<'static>]> {
-    let other = |one: &Mistake<'_>| {
-        matches!(
-            one.kind(),
-            ValidationErrorKind::Enum { .. } | ValidationErrorKind::Constant { .. } | ValidationErrorKind::Type { .. }
-        )
-    };
-    let mut candidates = forms.iter().filter(|mistakes| !mistakes.iter().any(other));
-    let first = candidates.next()?;
-    candidates.next().is_none().then_some(first)
+/// The value `pointer` stands for has none of several forms.
+fn one_of(forms: &[Vec<Mistake<'static>>], pointer: &str, at: &str, wrong: &mut Vec<ValidationError>) {
+    let path = field_path(at, pointer);
+    wrong.push(match form::meant(forms, pointer) {
+        Meant::Form(mistakes) => return mistakes.iter().for_each(|one| report(one, at, wrong)),
+        Meant::Word(place, words) => ValidationError::new(field_path(at, &place), "enum", words::one_of(&words)),
+        Meant::NoWord(name) => ValidationError::new(join(&path, &name), "required", "this field is required"),
+        Meant::Type(types) => ValidationError::new(path, "type", words::must_be(&types)),
+        Meant::Unknown => ValidationError::new(path, "one_of", "must have one of the forms in the documentation"),
+    });
 }
 
 fn join(path: &str, name: &str) -> String {
@@ -120,7 +123,7 @@ mod tests {
         let form = |kind: &str, field: &str| {
             json!({
                 "type": "object", "additionalProperties": false, "required": ["type", field],
-                "properties": { "type": { "enum": [kind] }, field: { "type": "integer" } }
+                "properties": { "type": { "enum": [kind] }, field: { "type": "integer" }, "by": { "enum": ["day"] } }
             })
         };
         let schema = json!({ "properties": { "how": { "oneOf": [form("walk", "steps"), form("ride", "miles")] } } });
@@ -131,7 +134,14 @@ mod tests {
         let said = |field: &str, code: &str| (field.to_owned(), code.to_owned());
         assert_eq!(found(json!({ "how": { "type": "ride" } })), [said("how.miles", "required")]);
         assert_eq!(found(json!({ "how": { "type": "ride", "miles": 3, "x": 1 } })), [said("how.x", "unknown_field")]);
-        assert_eq!(found(json!({ "how": { "type": "swim" } })), [said("how", "one_of")]);
+        assert_eq!(found(json!({ "how": { "type": "ride", "miles": "x" } })), [said("how.miles", "type")]);
+        let by_night = json!({ "how": { "type": "ride", "miles": 1, "by": "night" } });
+        assert_eq!(found(by_night), [said("how.by", "enum")]);
+        assert_eq!(found(json!({ "how": { "type": "swim" } })), [said("how.type", "enum")]);
+        assert_eq!(found(json!({ "how": { "steps": 3 } })), [said("how.type", "required")]);
+        assert_eq!(found(json!({ "how": "walk" })), [said("how", "type")]);
+        let told = schema.check(&json!({ "how": { "type": "swim" } }), "")[0].message.clone();
+        assert_eq!(told, "must be one of walk, ride");
         assert!(found(json!({ "how": { "type": "walk", "steps": 3 } })).is_empty());
     }
 }
