@@ -100,6 +100,27 @@ pub fn open_into(tx: &mut Tx<'_>, environment: EnvironmentId) -> Result<Vec<Prom
     tx.query(&sql, params![tenant, environment])?.into_iter().map(crate::Row::first).collect()
 }
 
+/// Open promotions of other applications into an environment, each with its application and its release,
+/// oldest first; at most 1000.
+pub fn open_of_others(
+    tx: &mut Tx<'_>,
+    environment: EnvironmentId,
+    application: &str,
+) -> Result<Vec<(PromotionId, String, ReleaseId)>> {
+    let tenant = tx.tenant()?;
+    let sql = format!(
+        "SELECT id, application, release_id FROM promotion
+         WHERE tenant_id = $1 AND environment_id = $2 AND application <> $3 AND {OPEN} ORDER BY created_at, id LIMIT 1000"
+    );
+    tx.query(&sql, params![tenant, environment, application])?
+        .into_iter()
+        .map(|row| {
+            let mut row = row.reader();
+            Ok((row.next()?, row.next()?, row.next()?))
+        })
+        .collect()
+}
+
 /// Promotions that may wait for an approval, oldest first; at most 500.
 pub fn undecided(tx: &mut Tx<'_>) -> Result<Vec<PromotionRow>> {
     resource::find_where(

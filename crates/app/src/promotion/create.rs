@@ -20,6 +20,7 @@ use super::{
     decide::{settle, take},
     facts::{self, Asked},
     note,
+    owner::{self, Claims},
     prepare::{Prepared, Wish, prepare},
     wake,
 };
@@ -35,6 +36,8 @@ impl App {
             let environment: Environment = resource::get(tx, body.target_environment_id)?;
             owned.may_in(environment.id)?;
             check_body(tx, &owned, &body)?;
+            // Who may have a component is decided among all applications there.
+            tx.lock(&Lock::Environment(environment.id))?;
             tx.lock(&Lock::Application(environment.id, &release.name))?;
             let release: Release = resource::get(tx, release.id)?;
             release::promotable(&release)?;
@@ -53,6 +56,7 @@ impl App {
                     planned: None,
                 },
             )?;
+            owner::check(tx, &environment, &release.name, &owner::of_release(&release), Claims::Asked)?;
             if !body.redeploy && prepared.is_there() {
                 return Err(already_deployed(&prepared));
             }

@@ -25,6 +25,7 @@ use plimsoll_store::{
 use super::{
     PROMOTION_WORK,
     facts::{self, Asked},
+    owner::{self, Claims},
     prepare::{Prepared, Wish, prepare},
     save,
     seal::seal_decision,
@@ -131,7 +132,7 @@ pub(super) fn evaluate(
         rules: Some(&row.rules),
         planned: Some(&one.plan),
     };
-    let prepared = match prepare(tx, wish) {
+    let prepared = match possible(tx, wish) {
         Ok(prepared) => prepared,
         Err(error) if is_content(&error) => {
             let decision = unprepared(&error, notes.now());
@@ -157,6 +158,14 @@ pub(super) fn evaluate(
     take(row, decision, notes.now())?;
     write(tx, notes, &before, row)?;
     Ok(Some(prepared))
+}
+
+/// What would be done, if nothing but gates can hold it up.
+fn possible(tx: &mut Tx<'_>, wish: Wish<'_>) -> Result<Prepared> {
+    let prepared = prepare(tx, wish)?;
+    let release = &prepared.release;
+    owner::check(tx, &prepared.environment, &release.name, &owner::of_release(release), Claims::AtWork)?;
+    Ok(prepared)
 }
 
 /// What approvals are given for, as it is now. Approvals of something else no longer count, by the hash.

@@ -7,6 +7,7 @@ pub mod decide;
 mod ended;
 mod facts;
 mod makers;
+pub(crate) mod owner;
 pub mod policy;
 mod predecessors;
 mod prepare;

@@ -16,6 +16,7 @@ use plimsoll_store::{Tx, deployment::running, resource};
 
 use super::{
     facts::{self, Asked},
+    owner::{self, Claims},
     prepare::{Wish, prepare},
 };
 use crate::{App, Caller};
@@ -46,6 +47,7 @@ fn preview(tx: &mut Tx<'_>, caller: &Caller, body: &PreviewGates, release: &Rele
         planned: None,
     };
     let prepared = prepare(tx, wish)?;
+    owner::check(tx, &prepared.environment, &release.name, &owner::of_release(release), Claims::Asked)?;
     let at = body.at.unwrap_or(caller.now);
     let subject_hash = prepared.subject.hash()?;
     let by = Actor::from(&caller.principal);

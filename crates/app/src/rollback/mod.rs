@@ -34,7 +34,10 @@ use crate::{
         cancel::{Stop, cancel_job},
         create::{NewJob, create_job},
     },
-    promotion,
+    promotion::{
+        self,
+        owner::{self, Claims},
+    },
 };
 
 impl App {
@@ -96,6 +99,7 @@ fn create(
     checked: &Checked,
 ) -> Result<Change<DeploymentJob>> {
     let known = way(tx, caller, body)?;
+    tx.lock(&Lock::Environment(known.environment.id))?;
     tx.lock(&Lock::Application(known.environment.id, &known.application))?;
     let way = way(tx, caller, body)?;
     let Way { environment, application, to } = &way;
@@ -104,6 +108,8 @@ fn create(
         return Err(Error::new(ErrorCode::VersionMismatch, message));
     }
     let whole = specs::whole(tx, body, environment, application, to)?;
+    // What comes back may have gone to another application meanwhile.
+    owner::check(tx, environment, application, &whole.components(), Claims::AtWork)?;
     // Promotions before jobs: the order in which everybody locks.
     let held = hold(tx, notes, environment.id, application)?;
     let stopped = stop(tx, notes, caller, body, &way)?;

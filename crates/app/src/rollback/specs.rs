@@ -7,7 +7,7 @@ use plimsoll_core::{
     Result,
     deployment::{SkipReason, TaskKind, history::Destination, spec::DeploymentSpec},
     environment::Environment,
-    id::TargetId,
+    id::{ComponentId, TargetId},
     inventory::{AgentStatus, Target},
 };
 use plimsoll_protocol::deployment::CreateRollback;
@@ -27,6 +27,14 @@ use crate::{
 pub(super) struct Whole {
     pub(super) targets: Vec<Place>,
     pub(super) specs: BTreeMap<TargetId, PlannedSpec>,
+}
+
+impl Whole {
+    /// The components that would run, by name.
+    pub(super) fn components(&self) -> BTreeMap<ComponentId, String> {
+        let specs = self.specs.values().filter_map(|one| one.spec.as_ref());
+        specs.flat_map(|spec| &spec.components).map(|one| (one.component_id, one.name.clone())).collect()
+    }
 }
 
 /// A target, and why it would be skipped now.

@@ -72,6 +72,26 @@ pub fn on_target(tx: &mut Tx<'_>, target: TargetId) -> Result<Vec<Running>> {
     tx.query(&sql, params![tenant, target])?.into_iter().map(read).collect()
 }
 
+/// The other applications that run in an environment, with each release of theirs that runs on some target.
+pub fn releases_of_others(
+    tx: &mut Tx<'_>,
+    environment: EnvironmentId,
+    application: &str,
+) -> Result<Vec<(String, ReleaseId)>> {
+    let tenant = tx.tenant()?;
+    let rows = tx.query(
+        "SELECT DISTINCT application, release_id FROM running
+         WHERE tenant_id = $1 AND environment_id = $2 AND application <> $3 ORDER BY application, release_id",
+        params![tenant, environment, application],
+    )?;
+    rows.into_iter()
+        .map(|row| {
+            let mut row = row.reader();
+            Ok((row.next()?, row.next()?))
+        })
+        .collect()
+}
+
 /// The application on all targets of an environment.
 pub fn of_application(tx: &mut Tx<'_>, environment: EnvironmentId, application: &str) -> Result<Vec<Running>> {
     let tenant = tx.tenant()?;

@@ -57,6 +57,22 @@ pub fn find(tx: &mut Tx<'_>, job: JobId, target: TargetId) -> Result<Option<JobS
     .transpose()
 }
 
+/// The specs of all targets of a job.
+pub fn of_job(tx: &mut Tx<'_>, job: JobId) -> Result<Vec<JobSpec>> {
+    let tenant = tx.tenant()?;
+    let rows = tx.query(
+        "SELECT target_id, spec, previous, digest FROM job_spec WHERE tenant_id = $1 AND job_id = $2 ORDER BY target_id",
+        params![tenant, job],
+    )?;
+    rows.into_iter()
+        .map(|row| {
+            let mut row = row.reader();
+            let target = row.next()?;
+            Ok(JobSpec { target, spec: parse(row.next()?)?, previous: parse(row.next()?)?, digest: row.next()? })
+        })
+        .collect()
+}
+
 /// What ran on a target turned out to be something else.
 pub fn set_previous(tx: &mut Tx<'_>, job: JobId, target: TargetId, previous: Option<&DeploymentSpec>) -> Result<()> {
     let tenant = tx.tenant()?;
