@@ -37,5 +37,6 @@ check:
 
 bench:
 	@scripts/need-rust
-	$(CARGO) build --locked --release --package plimsoll-cli --package plimsoll-agent
+	$(CARGO) build --locked --release --package plimsoll-cli
+	$(CARGO) build --locked --profile small --package plimsoll-agent
 	$(CARGO) bench --locked --package plimsoll-server --bench speed -- $(ARGS)

@@ -29,6 +29,7 @@ pub mod sealing;
 pub mod settings;
 pub mod signing;
 pub mod sticker;
+mod stored;
 pub mod target;
 mod target_health;
 pub mod tasks;

@@ -83,10 +83,15 @@ pub fn open_store(config: &Config) -> Result<Store> {
         Some(url) => StoreConfig::Postgres { url: url.clone(), connections: config.database_connections },
         None => StoreConfig::Sqlite {
             path: config.data_directory.join("plimsoll.db"),
-            readers: config.database_connections.min(4),
+            readers: config.database_connections.min(readers()),
         },
     };
     Store::open(&store)
+}
+
+/// More readers than processors only wait for each other.
+fn readers() -> usize {
+    std::thread::available_parallelism().map_or(4, std::num::NonZero::get).clamp(2, 4)
 }
 
 fn settings(config: &Config) -> Result<Settings> {

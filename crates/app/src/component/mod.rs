@@ -14,7 +14,7 @@ use plimsoll_store::{
     Lock, Tx, component as rows,
     component_version::StoredVersion,
     release,
-    resource::{self, ListQuery, Listing, Resource},
+    resource::{self, ListQuery, Listing, Resource, Stored},
     work,
 };
 use serde_json::json;
@@ -39,8 +39,8 @@ impl App {
     }
 
     /// A page of components.
-    pub async fn component_list(&self, caller: &Caller, query: ListQuery) -> Result<Listing<Component>> {
-        self.store.list(caller.scope(), "component_list", query).await
+    pub async fn component_list(&self, caller: &Caller, query: ListQuery) -> Result<Listing<Stored>> {
+        self.store.list_stored::<Component>(caller.scope(), "component_list", query).await
     }
 
     /// One component.

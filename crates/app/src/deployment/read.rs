@@ -7,15 +7,15 @@ use plimsoll_core::{
 };
 use plimsoll_store::{
     deployment::{self as rows, TaskRow, log},
-    resource::{self, ListQuery, Listing},
+    resource::{self, ListQuery, Listing, Stored},
 };
 
 use crate::{App, Caller};
 
 impl App {
     /// A page of jobs.
-    pub async fn deployment_job_list(&self, caller: &Caller, query: ListQuery) -> Result<Listing<DeploymentJob>> {
-        self.store.list(caller.scope(), "deployment_job_list", query).await
+    pub async fn deployment_job_list(&self, caller: &Caller, query: ListQuery) -> Result<Listing<Stored>> {
+        self.store.list_stored::<DeploymentJob>(caller.scope(), "deployment_job_list", query).await
     }
 
     /// One job.

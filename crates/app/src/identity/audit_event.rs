@@ -1,14 +1,14 @@
 //! The audit trail, read.
 
 use plimsoll_core::{Result, audit::AuditEvent, id::AuditEventId};
-use plimsoll_store::resource::{self, ListQuery, Listing};
+use plimsoll_store::resource::{self, ListQuery, Listing, Stored};
 
 use crate::{App, Caller};
 
 impl App {
     /// A page of the trail.
-    pub async fn audit_event_list(&self, caller: &Caller, query: ListQuery) -> Result<Listing<AuditEvent>> {
-        self.store.list(caller.scope(), "audit_event_list", query).await
+    pub async fn audit_event_list(&self, caller: &Caller, query: ListQuery) -> Result<Listing<Stored>> {
+        self.store.list_stored::<AuditEvent>(caller.scope(), "audit_event_list", query).await
     }
 
     /// One line of the trail.

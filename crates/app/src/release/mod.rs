@@ -22,7 +22,7 @@ use plimsoll_store::{
     Lock, Tx,
     component_version::StoredVersion,
     release as rows,
-    resource::{self, ListQuery, Listing},
+    resource::{self, ListQuery, Listing, Stored},
 };
 use serde_json::json;
 
@@ -84,8 +84,8 @@ impl App {
     }
 
     /// A page of releases.
-    pub async fn release_list(&self, caller: &Caller, query: ListQuery) -> Result<Listing<Release>> {
-        self.store.list(caller.scope(), "release_list", query).await
+    pub async fn release_list(&self, caller: &Caller, query: ListQuery) -> Result<Listing<Stored>> {
+        self.store.list_stored::<Release>(caller.scope(), "release_list", query).await
     }
 
     /// One release.

@@ -20,11 +20,15 @@ const PATIENCE: Duration = Duration::from_mins(2);
 /// USER_HZ: the kernel counts processor time in hundredths of a second on every architecture that we build for.
 const TICKS: f64 = 100.0;
 
-/// A binary of the same build: beside the folder in which Cargo puts this program.
+/// A binary of the same build: beside the folder in which Cargo puts this program. The agent that is shipped is built
+/// in a profile of its own.
 pub fn binary(name: &str) -> Result<PathBuf> {
     let here = std::env::current_exe()?;
     let folder = here.parent().and_then(Path::parent).context("this program lies in no build folder")?;
-    let path = folder.join(name);
+    let path = match (name, folder.ends_with("release")) {
+        ("plimsoll-agent", true) => folder.with_file_name("small").join(name),
+        _ => folder.join(name),
+    };
     ensure!(path.is_file(), "{} is not built: `make bench` builds it", path.display());
     Ok(path)
 }

@@ -186,6 +186,18 @@ pub async fn write(place: &Path, postgres: &Postgres, plan: &Plan, report: &mut 
             &format!("≥ {bar:.0}/s"),
             ours.rate >= bar,
         )?;
+        // Nobody to share a flush with: what the group gains.
+        let [_, together] = contenders;
+        let rate = ours.rate;
+        let alone = [Contender { name: format!("{}, one client", together.name), connections: 1, ..together }];
+        let alone = &compare(&alone, plan).await?[0];
+        report.add(
+            &format!("POST /components, {}, one client alone", product.data.name()),
+            &format!("{:.0}/s, p99 {:.1} ms", alone.rate, alone.p99),
+            &format!("{WRITERS} clients {rate:.0}/s"),
+            "-",
+            Reached::Told,
+        )?;
     }
     Ok(())
 }

@@ -35,8 +35,8 @@ async fn list(call: Call) -> Result<Answer> {
 }
 
 async fn get(call: Call) -> Result<Answer> {
-    let component = call.server.app.component_get(&call.caller, call.id("id")?).await?;
-    Answer::resource(&component, component.revision)
+    let component = call.server.app.stored::<Component>(&call.caller, call.id("id")?).await?;
+    Answer::resource(&component, component.revision())
 }
 
 async fn update(mut call: Call) -> Result<Answer> {

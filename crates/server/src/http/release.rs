@@ -36,8 +36,8 @@ async fn list(call: Call) -> Result<Answer> {
 }
 
 async fn get(call: Call) -> Result<Answer> {
-    let release = call.server.app.release_get(&call.caller, call.id("id")?).await?;
-    Answer::resource(&release, release.revision)
+    let release = call.server.app.stored::<Release>(&call.caller, call.id("id")?).await?;
+    Answer::resource(&release, release.revision())
 }
 
 async fn update(mut call: Call) -> Result<Answer> {

@@ -1,12 +1,16 @@
 //! Pages of resources.
 
+use std::time::Duration;
+
 use plimsoll_core::{Error, Result, ValidationError};
 
-use super::{Filter, Resource, Table, filter::fixed, parse, totals::Key};
-use crate::{IntoValue, Store, Tx, Value, seam::scope::Scope};
+use super::{Filter, Resource, Stored, Table, filter::fixed, parse, totals::Key};
+use crate::{IntoValue, Row, Store, Tx, Value, seam::scope::Scope};
 
 /// Totals are counted up to here and estimated beyond.
 const COUNTED: u64 = 10_000;
+/// The time that a list has.
+const LONGEST: Duration = Duration::from_secs(2);
 /// The largest page.
 pub const MAX_PAGE_SIZE: u32 = 100;
 
@@ -163,6 +167,10 @@ impl<R> Listing<R> {
 }
 
 pub(super) fn run<R: Resource>(tx: &mut Tx<'_>, query: &ListQuery) -> Result<Listing<R>> {
+    page::<R, R>(tx, query, parse)
+}
+
+fn page<R: Resource, T>(tx: &mut Tx<'_>, query: &ListQuery, read: fn(Row) -> Result<T>) -> Result<Listing<T>> {
     let tenant = tx.tenant()?;
     let (clause, mut values) = query.where_clause();
     if let Some(first) = values.first_mut() {
@@ -171,7 +179,7 @@ pub(super) fn run<R: Resource>(tx: &mut Tx<'_>, query: &ListQuery) -> Result<Lis
     let offset = u64::from(query.page - 1) * u64::from(query.page_size);
     // The numbers are ours and checked; as literals they let the planner see how few rows are wanted.
     let sql = format!(
-        "SELECT body FROM {} WHERE {clause} ORDER BY {} LIMIT {} OFFSET {offset}",
+        "SELECT body, revision FROM {} WHERE {clause} ORDER BY {} LIMIT {} OFFSET {offset}",
         R::TABLE.name,
         query.order,
         query.page_size + 1,
@@ -180,7 +188,7 @@ pub(super) fn run<R: Resource>(tx: &mut Tx<'_>, query: &ListQuery) -> Result<Lis
     let has_next = rows.len() > query.page_size as usize;
     rows.truncate(query.page_size as usize);
     let seen = offset + rows.len() as u64;
-    let items = rows.into_iter().map(parse).collect::<Result<Vec<R>>>()?;
+    let items = rows.into_iter().map(read).collect::<Result<Vec<T>>>()?;
     let total =
         total::<R>(tx, query, &clause, &values, (!has_next && (!items.is_empty() || offset == 0)).then_some(seen))?;
     Ok(Listing { items, page: query.page, page_size: query.page_size, total, has_next })
@@ -222,7 +230,16 @@ impl Store {
         operation: &'static str,
         query: ListQuery,
     ) -> Result<Listing<R>> {
-        let limit = std::time::Duration::from_secs(2);
-        self.read_bounded(scope, operation, limit, move |tx| run(tx, &query)).await
+        self.read_bounded(scope, operation, LONGEST, move |tx| run(tx, &query)).await
+    }
+
+    /// [`Store::list`] of resources that are shown as they are stored.
+    pub async fn list_stored<R: Resource>(
+        &self,
+        scope: Scope,
+        operation: &'static str,
+        query: ListQuery,
+    ) -> Result<Listing<Stored>> {
+        self.read_bounded(scope, operation, LONGEST, move |tx| page::<R, _>(tx, &query, Stored::read)).await
     }
 }

@@ -2,6 +2,7 @@
 
 mod filter;
 mod list;
+mod stored;
 pub(crate) mod totals;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 pub use filter::Filter;
 pub use list::{ListQuery, Listing, Page, Total};
+pub use stored::{Stored, get_stored};
 pub(crate) use totals::Totals;
 
 use crate::{IntoValue, Row, Tx, Value, params};
