@@ -173,9 +173,20 @@ fn read(row: crate::Row) -> Result<PositionedEvent> {
     Ok(event)
 }
 
-/// Whether committed events of the tenant still wait for their positions.
-pub fn anything_unsequenced(tx: &mut Tx<'_>) -> Result<bool> {
+/// Whether committed events of what is followed still wait for their positions. What else happens in the
+/// tenant is no matter: somebody is always at work there.
+pub fn still_unsequenced(tx: &mut Tx<'_>, followed: &Followed) -> Result<bool> {
     let tenant = tx.tenant()?;
-    let found = tx.query_opt("SELECT event_id FROM unsequenced WHERE tenant_id = $1 LIMIT 1", params![tenant])?;
+    let select = "SELECT e.id FROM unsequenced u JOIN event e ON e.tenant_id = u.tenant_id AND e.id = u.event_id
+       WHERE u.tenant_id = $1";
+    let found = match followed {
+        Followed::Topic(topic) => {
+            tx.query_opt(&format!("{select} AND e.topic = $2 LIMIT 1"), params![tenant, *topic])?
+        }
+        Followed::Resource(topic, id) => tx.query_opt(
+            &format!("{select} AND ((e.topic = $2 AND e.resource_id = $3) OR e.parent_id = $3) LIMIT 1"),
+            params![tenant, *topic, id],
+        )?,
+    };
     Ok(found.is_some())
 }

@@ -1,6 +1,6 @@
 //! `WS /deployment-jobs/{id}/stream`: a job's changes and its tasks' logs, from history first, then live.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::extract::ws::{Message, WebSocket};
 use plimsoll_authority::token::VerifiedToken;
@@ -60,9 +60,9 @@ impl Follower {
         let mut waiter = self.server.app.store.wake().waiter();
         let (mut pinged, mut heard) = (Instant::now(), Instant::now());
         loop {
-            while self.send_new(socket).await? {}
-            if self.ended().await {
-                // What was committed with the end has a position within a moment.
+            let more = self.send_new(socket).await?;
+            if !more && self.ended().await {
+                // What was committed with the end has its position now.
                 while self.send_new(socket).await? {}
                 let at = self.server.app.context.now();
                 return stream::send(socket, stream::message(self.position, "end", at, &json!({}))).await;
@@ -79,8 +79,10 @@ impl Follower {
             if heard.elapsed() >= stream::SILENT {
                 return Err(stream::CLOSE_AWAY);
             }
+            // A long history is sent batch by batch: the peer is heard and its token looked at in between.
+            let pause = if more { Duration::ZERO } else { POLL };
             tokio::select! {
-                () = waiter.wait(POLL) => {}
+                () = waiter.wait(pause) => {}
                 received = socket.recv() => match received {
                     Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(stream::CLOSE_AWAY),
                     Some(Ok(Message::Text(text))) => { heard = Instant::now(); self.take(text.as_str()).await?; }
@@ -93,7 +95,7 @@ impl Follower {
     /// Sends what is new; answers whether there may be more.
     async fn send_new(&mut self, socket: &mut WebSocket) -> Result<bool, u16> {
         const BATCH: u32 = 200;
-        let (followed, position) = (Followed::Resource("deployment_job", self.job.uuid().to_string()), self.position);
+        let (followed, position) = (self.followed(), self.position);
         let events = self
             .server
             .app
@@ -128,9 +130,18 @@ impl Follower {
             return false;
         }
         // The last change must have been sent: its position may still be on its way.
-        let scope = self.caller.scope();
-        let waiting = self.server.app.store.read(scope, "job_stream_end", event::anything_unsequenced).await;
+        let (scope, followed) = (self.caller.scope(), self.followed());
+        let waiting = self
+            .server
+            .app
+            .store
+            .read(scope, "job_stream_end", move |tx| event::still_unsequenced(tx, &followed))
+            .await;
         matches!(waiting, Ok(false))
+    }
+
+    fn followed(&self) -> Followed {
+        Followed::Resource("deployment_job", self.job.uuid().to_string())
     }
 
     /// The peer sends a fresh token of the same principal before the old one runs out.

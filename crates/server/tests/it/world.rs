@@ -112,20 +112,7 @@ impl World {
 
     /// A user's token with these grants. Signed by the server's own key, as if it had been fetched.
     pub fn token(&self, tenant: TenantId, user: UserId, grants: Grants) -> String {
-        let subject = Subject {
-            tenant,
-            kind: PrincipalType::User,
-            id: user.uuid(),
-            user,
-            name: "ada".into(),
-            roles: vec!["admin".into()],
-            grants,
-            client_id: "tests".into(),
-            scope: None,
-            authz_version: 1_000_000,
-        };
-        let issued = self.app().authority().unwrap().issuer().issue(&subject, 600, &self.context).unwrap();
-        issued.token.expose_secret().to_owned()
+        issue(self, tenant, user, grants, 600)
     }
 
     pub async fn call(&self, method: &str, path: &str, token: Option<&str>, body: Option<&Value>) -> Answer {
@@ -236,6 +223,24 @@ impl World {
         drop(self.database);
         drop(self.folder);
     }
+}
+
+/// A user's token that is good for so many seconds.
+pub fn issue(world: &World, tenant: TenantId, user: UserId, grants: Grants, seconds: i64) -> String {
+    let subject = Subject {
+        tenant,
+        kind: PrincipalType::User,
+        id: user.uuid(),
+        user,
+        name: "ada".into(),
+        roles: vec!["admin".into()],
+        grants,
+        client_id: "tests".into(),
+        scope: None,
+        authz_version: 1_000_000,
+    };
+    let issued = world.app().authority().unwrap().issuer().issue(&subject, seconds, &world.context).unwrap();
+    issued.token.expose_secret().to_owned()
 }
 
 /// Every permission, everywhere.
