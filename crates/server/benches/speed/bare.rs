@@ -112,7 +112,8 @@ fn sqlite(path: PathBuf) -> Result<(Jobs, Templates)> {
     let connection = rusqlite::Connection::open(path)?;
     connection.set_prepared_statement_cache_capacity(64);
     connection.execute_batch(
-        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA cache_size=-16384",
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA cache_size=-32768;
+         PRAGMA wal_autocheckpoint=8192",
     )?;
     let templates = Templates::of_sqlite(&connection)?;
     let (jobs, mut queue) = mpsc::channel::<Job>(4096);
