@@ -70,6 +70,7 @@ words!(Category, "category", {
 /// What an integration can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = IntegrationCapability)]
 pub enum Capability {
     /// Connect and say how that went.
     Test,

@@ -46,6 +46,7 @@ pub struct ResolvedTargetValues {
     /// The component's name.
     pub component: String,
     /// The values.
+    #[schema(value_type = std::collections::BTreeMap<String, crate::deployment::spec::ResolvedValue>)]
     pub values: ResolvedValues,
 }
 

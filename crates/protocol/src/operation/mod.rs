@@ -1,6 +1,8 @@
 //! The operation table: the single source of routes. Router, OpenAPI document, permission check, audit,
 //! idempotency, rate class and the tests of all of these come from it.
 
+mod errors;
+pub mod example;
 mod noun;
 mod table;
 

@@ -40,8 +40,12 @@ pub(crate) async fn keys(call: Call) -> Result<Answer> {
 pub(crate) fn routes() -> Vec<Route> {
     vec![
         Route::new(Op::EvidencePacketList, list).pages::<EvidencePacket>(),
-        Route::new(Op::EvidenceKeyList, keys).answers::<Vec<EvidenceKey>>(),
+        Route::new(Op::EvidenceKeyList, keys).lists::<EvidenceKey>(),
         Route::new(Op::EvidencePacketGet, get).answers::<EvidencePacket>(),
-        Route::new(Op::EvidencePacketDownload, download).raw("application/json"),
+        Route::new(Op::EvidencePacketDownload, download).raw("application/json").asks(
+            "format",
+            "string",
+            "`bundle` (the default): a Sigstore bundle; `dsse`: the envelope alone.",
+        ),
     ]
 }

@@ -9,7 +9,11 @@ pub(crate) fn routes() -> Result<Vec<Route>> {
     Ok(vec![
         Route::new(Op::FreezeWindowCreate, create).takes::<CreateFreezeWindow>()?.answers::<FreezeWindow>(),
         Route::new(Op::FreezeWindowList, list).pages::<FreezeWindow>(),
-        Route::new(Op::FreezeWindowDelete, delete),
+        Route::new(Op::FreezeWindowDelete, delete).asks(
+            "reason",
+            "string",
+            "Why; needed for a window that is active or begins within a day.",
+        ),
     ])
 }
 

@@ -35,7 +35,10 @@ mod tenant;
 mod user;
 mod version_sticker;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
 
 use axum::{
     Router,
@@ -44,6 +47,7 @@ use axum::{
     response::Response,
     routing::{MethodFilter, MethodRouter, get},
 };
+use bytes::Bytes;
 use plimsoll_core::{Error, ErrorCode, Result};
 use plimsoll_protocol::operation::Method;
 
@@ -53,8 +57,7 @@ use crate::state::Server;
 /// methods in the envelope.
 pub(crate) fn router(server: &Arc<Server>) -> Result<Router> {
     let routes: Vec<Arc<route::Route>> = routes::all()?.into_iter().map(Arc::new).collect();
-    let document = serde_json::to_vec_pretty(&openapi::document(&routes))
-        .map_err(|cause| Error::internal_defect(format!("the OpenAPI document is not JSON: {cause}")))?;
+    let document = Document { routes: routes.clone(), bytes: OnceLock::new() };
     let mut by_path: BTreeMap<String, MethodRouter> = BTreeMap::new();
     for route in routes {
         let path = route.operation.full_path();
@@ -65,9 +68,17 @@ pub(crate) fn router(server: &Arc<Server>) -> Result<Router> {
     for (path, methods) in by_path {
         router = router.route(&path, methods);
     }
-    let (alive, ready) = (Arc::clone(server), Arc::clone(server));
+    let (alive, ready, described) = (Arc::clone(server), Arc::clone(server), Arc::clone(server));
+    let document = Arc::new(document);
     router = router
-        .route("/openapi.json", get(move || std::future::ready(json_file(document.clone()))))
+        .route(
+            "/openapi.json",
+            get(move |request: Request| {
+                std::future::ready(
+                    document.bytes().map_or_else(|error| refuse(&described, &request, &error), json_file),
+                )
+            }),
+        )
         .route("/healthz", get(move || crate::health::alive(Arc::clone(&alive))))
         .route("/readyz", get(move || crate::health::ready(Arc::clone(&ready))));
     let unknown = Arc::clone(server);
@@ -110,7 +121,24 @@ fn refuse(server: &Server, request: &Request, error: &Error) -> Response {
     pipeline::finish(answer::refuse(error, &origin.request_id, server.app.context.now()), &origin.request_id)
 }
 
-fn json_file(bytes: Vec<u8>) -> Response {
+/// The OpenAPI document, made when it is first asked for.
+struct Document {
+    routes: Vec<Arc<route::Route>>,
+    bytes: OnceLock<Bytes>,
+}
+
+impl Document {
+    fn bytes(&self) -> Result<Bytes> {
+        if let Some(made) = self.bytes.get() {
+            return Ok(made.clone());
+        }
+        let made = serde_json::to_vec(&openapi::document(&self.routes)?)
+            .map_err(|cause| Error::internal_defect(format!("the OpenAPI document is not JSON: {cause}")))?;
+        Ok(self.bytes.get_or_init(|| Bytes::from(made)).clone())
+    }
+}
+
+fn json_file(bytes: Bytes) -> Response {
     let mut response = Response::new(Body::from(bytes));
     response.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
     response

@@ -10,7 +10,11 @@ pub(crate) fn routes() -> Result<Vec<Route>> {
         Route::new(Op::RoleBindingCreate, create).takes::<CreateRoleBinding>()?.answers::<RoleBinding>(),
         Route::new(Op::RoleBindingList, list).pages::<RoleBinding>(),
         Route::new(Op::RoleBindingGet, get).answers::<RoleBinding>(),
-        Route::new(Op::RoleBindingDelete, delete),
+        Route::new(Op::RoleBindingDelete, delete).asks(
+            "reason",
+            "string",
+            "Why; needed where the binding decides about approvals.",
+        ),
     ])
 }
 

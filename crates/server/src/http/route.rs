@@ -30,6 +30,16 @@ pub(crate) enum AnswerShape {
     Raw(&'static str),
 }
 
+/// A query parameter of a route that is no list's.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Query {
+    pub(crate) name: &'static str,
+    /// Its JSON type.
+    pub(crate) kind: &'static str,
+    /// For the document.
+    pub(crate) meaning: &'static str,
+}
+
 /// One route.
 pub(crate) struct Route {
     pub(crate) operation: &'static Operation,
@@ -39,6 +49,7 @@ pub(crate) struct Route {
     pub(crate) body: Option<(String, BodySchema)>,
     pub(crate) body_required: bool,
     pub(crate) answer: AnswerShape,
+    pub(crate) query: Vec<Query>,
     /// Adds what the body and the answer are made of; the document alone needs it.
     pub(crate) collect: Vec<fn(&mut Schemas) -> String>,
     /// Of a PUT: the top-level fields of its answer.
@@ -58,6 +69,7 @@ impl Route {
             body: None,
             body_required: true,
             answer: AnswerShape::None,
+            query: Vec::new(),
             collect: Vec::new(),
             answer_fields: Vec::new(),
         }
@@ -73,6 +85,12 @@ impl Route {
     /// The body may be left out.
     pub(crate) const fn optional_body(mut self) -> Self {
         self.body_required = false;
+        self
+    }
+
+    /// Takes a query parameter.
+    pub(crate) fn asks(mut self, name: &'static str, kind: &'static str, meaning: &'static str) -> Self {
+        self.query.push(Query { name, kind, meaning });
         self
     }
 

@@ -18,7 +18,7 @@ pub(crate) fn routes() -> Result<Vec<Route>> {
         Route::new(Op::TargetList, list).pages::<Target>(),
         Route::new(Op::TargetGet, get).answers::<Target>(),
         Route::new(Op::TargetUpdate, update).takes::<UpdateTarget>()?.answers::<Target>(),
-        Route::new(Op::TargetDelete, delete),
+        Route::new(Op::TargetDelete, delete).asks("teardown", "boolean", "Not offered yet: true is refused."),
         Route::new(Op::TargetSticker, sticker).lists::<StickerView>(),
         Route::new(Op::TargetHealthCheck, health_check).answers::<HealthReport>(),
     ])

@@ -5,6 +5,7 @@
 mod administration;
 mod bad_input;
 mod conventions;
+mod document;
 mod examples;
 mod hand;
 mod oauth;

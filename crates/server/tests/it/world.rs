@@ -98,6 +98,8 @@ impl World {
             folder,
         };
         world.admin = world.token(home, world.admin_id, all());
+        let document = world.client.get(format!("{}/openapi.json", world.server.url)).send().await.unwrap();
+        crate::document::keep(document.json().await.unwrap());
         world.stranger = world.token(world.context.id(), world.context.id(), all());
         world
     }
@@ -133,7 +135,10 @@ impl World {
     }
 
     pub async fn read(request: reqwest::RequestBuilder) -> Answer {
-        let response = request.send().await.unwrap();
+        let (client, request) = request.build_split();
+        let request = request.unwrap();
+        let (method, path) = (request.method().to_string(), request.url().path().to_owned());
+        let response = client.execute(request).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
         let bytes = response.bytes().await.unwrap();
         let body = if bytes.is_empty() {
@@ -141,7 +146,9 @@ impl World {
         } else {
             serde_json::from_slice(&bytes).unwrap_or(json!({ "raw": String::from_utf8_lossy(&bytes) }))
         };
-        Answer { status, headers, body }
+        let answer = Answer { status, headers, body };
+        crate::document::check(&method, &path, &answer);
+        answer
     }
 
     pub async fn get(&self, path: &str) -> Answer {
