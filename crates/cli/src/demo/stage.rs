@@ -73,7 +73,10 @@ impl Stage {
         loop {
             match tokio::time::timeout(SILENCE, &mut told).await {
                 Ok(done) => return done,
-                Err(_) => self.teller.progress(&format!("{} s {}", began.elapsed().as_secs(), self.doing())),
+                Err(_) => {
+                    let now = format!("{} s {}", began.elapsed().as_secs(), self.doing());
+                    self.teller.progress(now.trim_end());
+                }
             }
         }
     }

@@ -32,6 +32,7 @@ pub(super) async fn verifies(stage: &Stage, world: &World, carried: &[Carried]) 
             if !seen.insert(id.to_owned()) {
                 continue;
             }
+            stage.does(&format!("verifies the packets: {}", seen.len()));
             let file = folder.join(format!("{kind}-{id}.json"));
             let bytes = world.people.ada.bytes(&format!("/evidence-packets/{id}/download")).await?;
             std::fs::write(&file, &bytes).with_context(|| format!("{} cannot be written", file.display()))?;

@@ -13,6 +13,7 @@ pub(super) async fn verify(stage: &Stage, world: &World) -> Result<()> {
     let ada = &world.people.ada;
     let key = offline::key(stage, ada, world.a_host()?).await?;
     for host in &world.hosts {
+        stage.does(&format!("verifies the sticker of {}", host.name));
         let said = offline::verified(stage, "sticker", &host.sticker(APPLICATION), &key).await?;
         let at_the_end = AT_THE_END.iter().find(|(environment, _)| *environment == host.environment);
         let (_, version) = at_the_end.with_context(|| format!("{} is in no environment", host.name))?;
