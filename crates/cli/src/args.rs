@@ -103,16 +103,12 @@ pub(crate) enum StoredEvidence {
         id: String,
     },
     /// Print the public key that evidence and stickers are verified with (PEM)
-    #[command(
-        before_help = "Examples:\n  plimsoll evidence key > plimsoll.pem\n\nKeep it where you verify. Compare its fingerprint with somebody you trust."
-    )]
     Key {
         /// Older keys too, which verify older evidence
         #[arg(long)]
         all: bool,
     },
     /// Fetch a packet, byte for byte
-    #[command(before_help = "Examples:\n  plimsoll evidence download ID > packet.json")]
     Download {
         /// Its id
         id: String,
@@ -126,10 +122,8 @@ pub(crate) enum StoredEvidence {
 #[derive(Debug, Subcommand)]
 pub(crate) enum OfflineEvidence {
     /// Check a packet's signature, form and subjects, without a server
-    #[command(before_help = "Examples:\n  plimsoll evidence verify packet.json --key plimsoll.pem")]
     Verify(Verify),
     /// Decide again from the inputs sealed in a packet, and compare with what was decided
-    #[command(before_help = "Examples:\n  plimsoll evidence replay packet.json --key plimsoll.pem")]
     Replay {
         /// The packet; `-` is standard input
         file: std::path::PathBuf,
@@ -143,8 +137,24 @@ pub(crate) enum OfflineEvidence {
 #[derive(Debug, Subcommand)]
 pub(crate) enum StickerCommand {
     /// Check a host's version sticker, without a server
-    #[command(
-        before_help = "Examples:\n  plimsoll sticker verify /var/lib/plimsoll/deployments/shop/release.sticker --key plimsoll.pem"
-    )]
     Verify(Verify),
+    #[command(flatten)]
+    Stored(StoredStickers),
+}
+
+/// What a server knows of stickers.
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoredStickers {
+    /// List them
+    List(commands::resource::List),
+    /// Show one
+    Get {
+        /// Its id
+        id: String,
+    },
+    /// What a target holds, as its agent reads it, beside what it should hold
+    Read {
+        /// The target: NAME, ENV/NAME or its id
+        target: String,
+    },
 }

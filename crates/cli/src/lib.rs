@@ -4,20 +4,22 @@ mod args;
 mod client;
 mod commands;
 pub mod demo;
+mod examples;
 pub mod exit;
 mod failure;
 mod output;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, FromArgMatches as _};
 
 use crate::{exit::Exit, failure::Failure, output::Printer};
 
 /// Reads the arguments, does what they say and tells how it went.
 #[must_use]
 pub fn main() -> ExitCode {
-    let arguments = match args::Arguments::try_parse() {
+    let read = examples::add(args::Arguments::command()).try_get_matches();
+    let arguments = match read.and_then(|matches| args::Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error),
     };

@@ -2,6 +2,7 @@
 
 pub(crate) mod context;
 mod oauth;
+pub(crate) mod stream;
 
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use crate::{
 };
 use context::{Credential, Reach};
 
+const AGENT: &str = concat!("plimsoll/", env!("CARGO_PKG_VERSION"));
 /// For one answer.
 const TIMEOUT: Duration = Duration::from_mins(1);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -79,7 +81,7 @@ impl Client {
         // One provider for the whole process; a second call changes nothing.
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         let http = reqwest::Client::builder()
-            .user_agent(concat!("plimsoll/", env!("CARGO_PKG_VERSION")))
+            .user_agent(AGENT)
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(TIMEOUT)
             // A redirect would carry the token elsewhere.

@@ -20,9 +20,6 @@ const HOME: &str = "default";
 
 /// `admin`.
 #[derive(Debug, Subcommand)]
-#[command(
-    before_help = "Examples:\n  plimsoll admin reset-password admin\n  plimsoll admin unlock acme/ada\n\nRun it on the server's host, with the server's configuration; the server may be running."
-)]
 pub(crate) enum AdminCommand {
     /// Give a user a password that is good once
     ResetPassword(Whom),

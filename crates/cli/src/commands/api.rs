@@ -13,18 +13,8 @@ use crate::{
     output::Printer,
 };
 
-const EXAMPLES: &str = "\
-Examples:
-  plimsoll api GET /api/v1/components
-  plimsoll api GET components -Q pageSize=100 -Q 'filter={\"name\":{\"$contains\":\"api\"}}'
-  plimsoll api POST components --data '{\"name\":\"api\",\"image\":\"registry.example.com/api\"}'
-  plimsoll api PUT components/ID --data @component.json -H 'If-Match: \"3\"'
-
-A path without a slash in front is below /api/v1. The answer is printed as it came.";
-
 /// One call.
 #[derive(Args, Debug)]
-#[command(before_help = EXAMPLES)]
 pub(crate) struct Api {
     /// GET, POST, PUT or DELETE
     method: String,

@@ -17,7 +17,6 @@ pub(crate) enum ContextCommand {
     /// All contexts
     List,
     /// Make or change a context, and use it
-    #[command(before_help = "Examples:\n  plimsoll context set prod https://plimsoll.example.com --protected")]
     Set {
         /// Its name
         name: String,

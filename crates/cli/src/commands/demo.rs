@@ -12,9 +12,6 @@ use crate::{
 
 /// Flags of `demo`.
 #[derive(Args, Debug)]
-#[command(
-    before_help = "Examples:\n  plimsoll demo                     tell the story, then serve until Ctrl-C\n  plimsoll demo --once              end after the story; exit 0 only if every step went as it should\n  plimsoll demo --targets process   no containers, even with an engine at hand"
-)]
 pub(crate) struct Demo {
     /// End after the story
     #[arg(long)]

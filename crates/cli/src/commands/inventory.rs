@@ -2,10 +2,11 @@
 
 use clap::Subcommand;
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     nouns::{ENVIRONMENT, FREEZE, INTEGRATION, TARGET},
+    parts::{FOUND_COLUMNS, TEST_PARTS},
     resource::{Body, List, Verb, is_id},
 };
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
     client::{Call, Client},
     exit::Exit,
     failure::Failure,
-    output::Printer,
+    output::{Part, Printer},
 };
 
 /// Targets may be named `ENV/NAME`, since a name is unique in its environment alone.
@@ -27,10 +28,45 @@ pub(super) async fn target(verb: Verb, client: &Client, printer: &Printer) -> Do
     TARGET.run(verb, client, printer).await
 }
 
-async fn target_id(client: &Client, which: String) -> Result<String, Failure> {
+pub(super) async fn target_id(client: &Client, which: String) -> Result<String, Failure> {
     let Some((environment, name)) = which.split_once('/') else { return TARGET.id(client, &which).await };
     let environment = ENVIRONMENT.id(client, environment).await?;
     TARGET.id_where(client, &which, &json!({"environmentId": environment, "name": name})).await
+}
+
+/// `agents`. They enrol themselves.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AgentsCommand {
+    /// List them
+    List(List),
+    /// Show one
+    Get {
+        /// Its name or id
+        which: String,
+    },
+    /// Replace all that can be changed of one
+    Update {
+        /// Its name or id
+        which: String,
+        #[command(flatten)]
+        body: Body,
+    },
+    /// Let one go
+    Delete {
+        /// Its name or id
+        which: String,
+    },
+}
+
+impl From<AgentsCommand> for Verb {
+    fn from(command: AgentsCommand) -> Self {
+        match command {
+            AgentsCommand::List(list) => Self::List(list),
+            AgentsCommand::Get { which } => Self::Get { which },
+            AgentsCommand::Update { which, body } => Self::Update { which, body },
+            AgentsCommand::Delete { which } => Self::Delete { which },
+        }
+    }
 }
 
 /// `integration`.
@@ -44,7 +80,6 @@ pub(crate) enum IntegrationCommand {
         which: String,
     },
     /// Ask what it has
-    #[command(before_help = "Examples:\n  plimsoll integration discover hub repository --query shop")]
     Discover {
         /// Its name or id
         which: String,
@@ -57,11 +92,15 @@ pub(crate) enum IntegrationCommand {
 }
 
 pub(super) async fn integration(command: IntegrationCommand, client: &Client, printer: &Printer) -> Done {
-    let call = match command {
+    match command {
         IntegrationCommand::Verb(verb) => return INTEGRATION.run(verb, client, printer).await,
         IntegrationCommand::Test { which } => {
             let id = INTEGRATION.id(client, &which).await?;
-            Call::new(Method::POST, &format!("/integrations/{id}/test"))
+            let report: Value = client.data(Call::new(Method::POST, &format!("/integrations/{id}/test"))).await?;
+            printer.parts(&report, TEST_PARTS)?;
+            if report["ok"] != true {
+                return Ok(Exit::WorkFailed);
+            }
         }
         IntegrationCommand::Discover { which, kind, query } => {
             let id = INTEGRATION.id(client, &which).await?;
@@ -69,10 +108,11 @@ pub(super) async fn integration(command: IntegrationCommand, client: &Client, pr
             if let Some(query) = query {
                 body["query"] = json!(query);
             }
-            Call::new(Method::POST, &format!("/integrations/{id}/discover")).body(body)
+            let call = Call::new(Method::POST, &format!("/integrations/{id}/discover")).body(body);
+            let found: Value = client.data(call).await?;
+            printer.parts(&found, &[Part { pointer: "/items", columns: FOUND_COLUMNS }])?;
         }
-    };
-    printer.raw(&client.data(call).await?)?;
+    }
     Ok(Exit::Ok)
 }
 
@@ -85,9 +125,6 @@ pub(crate) enum FreezeCommand {
         env: String,
     },
     /// Let nothing be promoted there for a time
-    #[command(
-        before_help = "Examples:\n  plimsoll freeze create prod --data '{\"name\":\"sale\",\"reason\":\"sale\",\"startsAt\":\"2026-11-26T00:00:00Z\",\"endsAt\":\"2026-11-30T00:00:00Z\"}'"
-    )]
     Create {
         /// The environment
         env: String,

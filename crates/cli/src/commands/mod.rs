@@ -10,13 +10,17 @@ mod file;
 mod inventory;
 mod job;
 mod login;
+mod logs;
+mod names;
 mod nouns;
+mod parts;
 mod promotion;
 mod release;
 pub(crate) mod resource;
 mod serve;
 mod sticker;
 mod version;
+mod view;
 mod wait;
 
 use std::process::ExitCode;
@@ -42,7 +46,6 @@ pub(crate) enum Command {
     /// Start a server
     Serve(Box<serve::Serve>),
     /// Sign in with a browser, on this machine or another
-    #[command(before_help = "Examples:\n  plimsoll login https://plimsoll.example.com")]
     Login {
         /// The server; the one in use when absent
         server: Option<String>,
@@ -75,7 +78,7 @@ pub(crate) enum Command {
     Target(Verb),
     /// The agents that are enrolled
     #[command(subcommand)]
-    Agents(Verb),
+    Agents(inventory::AgentsCommand),
     /// Bring a release into an environment
     Promote(promotion::Promote),
     /// Say yes to a promotion
@@ -89,7 +92,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Job(job::JobCommand),
     /// What a job's tasks said
-    Logs(job::Logs),
+    Logs(logs::Logs),
     /// Bring an environment back to an earlier release
     Rollback(job::Rollback),
     /// Times when nothing may be promoted
@@ -102,11 +105,10 @@ pub(crate) enum Command {
     /// List and fetch evidence; check and replay it offline
     #[command(subcommand)]
     Evidence(Evidence),
-    /// Check version stickers, offline
+    /// What runs on each target, signed: list it, read it back, check it offline
     #[command(subcommand)]
     Sticker(StickerCommand),
     /// Print a shell's completion script
-    #[command(before_help = "Examples:\n  plimsoll completion bash > /etc/bash_completion.d/plimsoll")]
     Completion {
         /// For which shell
         shell: Shell,
@@ -167,13 +169,13 @@ fn done(command: Command, connect: &Connect, printer: &Printer) -> Done {
         Command::Release(command) => wait(async { release::release(command, &client(connect)?, printer).await }),
         Command::Env(verb) => wait(async { nouns::ENVIRONMENT.run(verb, &client(connect)?, printer).await }),
         Command::Target(verb) => wait(async { inventory::target(verb, &client(connect)?, printer).await }),
-        Command::Agents(verb) => wait(async { nouns::AGENT.run(verb, &client(connect)?, printer).await }),
+        Command::Agents(command) => wait(async { nouns::AGENT.run(command.into(), &client(connect)?, printer).await }),
         Command::Promote(command) => wait(async { promotion::promote(command, &client(connect)?, printer).await }),
         Command::Approve(command) => wait(async { promotion::approve(command, &client(connect)?, printer).await }),
         Command::Reject(command) => wait(async { promotion::reject(command, &client(connect)?, printer).await }),
         Command::Promotion(command) => wait(async { promotion::promotion(command, &client(connect)?, printer).await }),
         Command::Job(command) => wait(async { job::job(command, &client(connect)?, printer).await }),
-        Command::Logs(command) => wait(async { job::logs(command, &client(connect)?, printer).await }),
+        Command::Logs(command) => wait(async { logs::logs(command, &client(connect)?, printer).await }),
         Command::Rollback(command) => wait(async { job::rollback(command, &client(connect)?, printer).await }),
         Command::Freeze(command) => wait(async { inventory::freeze(command, &client(connect)?, printer).await }),
         Command::Api(command) => wait(async { api::run(command, &client(connect)?, printer).await }),
@@ -186,6 +188,9 @@ fn done(command: Command, connect: &Connect, printer: &Printer) -> Done {
         }),
         Command::Evidence(Evidence::Offline(command)) => evidence::run(command, printer),
         Command::Sticker(StickerCommand::Verify(what)) => sticker::verify(&what, printer),
+        Command::Sticker(StickerCommand::Stored(command)) => {
+            wait(async { sticker::stored(command, &client(connect)?, printer).await })
+        }
         Command::Completion { shell } => completion::run(shell, printer),
         Command::Version => version::run(printer),
         // Done above.

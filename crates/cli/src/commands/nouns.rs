@@ -48,8 +48,8 @@ pub(crate) const TARGET: Noun = Noun {
         Column::new("NAME", "/name"),
         Column::new("TYPE", "/type"),
         Column::new("HEALTH", "/status"),
-        Column::new("ENVIRONMENT", "/environmentId"),
-        Column::wide("AGENT", "/agentId"),
+        Column::new("ENVIRONMENT", "/environmentId").of("/environments"),
+        Column::wide("AGENT", "/agentId").of("/agents"),
         Column::wide("LABELS", "/labels"),
         Column::wide("ID", "/id"),
     ],
@@ -86,8 +86,8 @@ pub(crate) const PROMOTION: Noun = Noun {
     columns: &[
         Column::new("ID", "/id"),
         Column::new("STATUS", "/status"),
-        Column::new("RELEASE", "/releaseId"),
-        Column::new("TO", "/targetEnvironmentId"),
+        Column::new("RELEASE", "/releaseId").of("/releases"),
+        Column::new("TO", "/targetEnvironmentId").of("/environments"),
         Column::wide("JOB", "/deploymentJobId"),
         Column::new("REQUESTED", "/requestedAt"),
     ],
@@ -102,7 +102,7 @@ pub(crate) const JOB: Noun = Noun {
         Column::new("STATUS", "/status"),
         Column::new("APPLICATION", "/application"),
         Column::new("VERSION", "/releaseVersion"),
-        Column::wide("ENVIRONMENT", "/environmentId"),
+        Column::wide("ENVIRONMENT", "/environmentId").of("/environments"),
         Column::wide("PROMOTION", "/promotionId"),
         Column::new("DONE", "/progress/succeeded"),
         Column::new("OF", "/progress/total"),
@@ -117,10 +117,26 @@ pub(crate) const PACKET: Noun = Noun {
         Column::new("ID", "/id"),
         Column::new("TYPE", "/type"),
         Column::new("STATUS", "/status"),
-        Column::wide("RELEASE", "/releaseId"),
+        Column::wide("RELEASE", "/releaseId").of("/releases"),
         Column::wide("JOB", "/deploymentJobId"),
         Column::wide("KEY", "/keyId"),
         Column::new("CREATED", "/createdAt"),
+    ],
+};
+
+pub(crate) const STICKER: Noun = Noun {
+    name: "sticker",
+    path: "/version-stickers",
+    columns: &[
+        Column::new("ID", "/id"),
+        Column::new("TARGET", "/targetId").of("/targets"),
+        Column::new("ENVIRONMENT", "/environmentId").of("/environments"),
+        Column::new("APPLICATION", "/application"),
+        Column::new("VERSION", "/releaseVersion"),
+        Column::new("VERIFICATION", "/verification"),
+        Column::wide("JOB", "/deploymentJobId"),
+        Column::wide("SUPERSEDED", "/supersededAt"),
+        Column::new("WRITTEN", "/writtenAt"),
     ],
 };
 
@@ -168,18 +184,21 @@ pub(crate) const PENDING_COLUMNS: &[Column] = &[
 #[cfg(test)]
 mod tests {
     use plimsoll_core::{
-        component::{Component, ComponentVersion},
-        deployment::{DeploymentJob, Task},
+        component::{Component, ComponentVersion, SyncFailure, SyncResult},
+        deployment::{DeploymentJob, PlanTarget, Task},
         environment::{Environment, FreezeWindow},
-        evidence_packet::EvidencePacket,
-        integration::Integration,
-        inventory::{Agent, Target},
-        promotion::{PendingApproval, Promotion},
-        release::Release,
+        evidence_packet::{EvidencePacket, VersionSticker},
+        integration::{Check, DiscoveredItem, Integration, TestReport},
+        inventory::{Agent, StickerView, Target},
+        promotion::{
+            Approval, ComponentChange, DecisionRecord, GatePreview, GateResult, PendingApproval, Promotion,
+            RuleProgress,
+        },
+        release::{EnvironmentState, Release},
     };
     use utoipa::PartialSchema;
 
-    use super::*;
+    use super::{super::parts::*, *};
 
     /// The columns that name no field of `T`.
     fn strangers<T: PartialSchema>(columns: &[Column]) -> Vec<String> {
@@ -205,6 +224,21 @@ mod tests {
             strangers::<Task>(TASK_COLUMNS),
             strangers::<EvidencePacket>(PACKET.columns),
             strangers::<FreezeWindow>(FREEZE.columns),
+            strangers::<VersionSticker>(STICKER.columns),
+            strangers::<StickerView>(HELD_COLUMNS),
+            strangers::<Approval>(APPROVAL_COLUMNS),
+            strangers::<GateResult>(GATE_COLUMNS),
+            strangers::<DecisionRecord>(DECISION_PARTS[0].columns),
+            strangers::<GatePreview>(PREVIEW_PARTS[0].columns),
+            strangers::<RuleProgress>(PREVIEW_PARTS[2].columns),
+            strangers::<ComponentChange>(PREVIEW_PARTS[3].columns),
+            strangers::<PlanTarget>(PREVIEW_PARTS[4].columns),
+            strangers::<EnvironmentState>(STATE_COLUMNS),
+            strangers::<TestReport>(TEST_PARTS[0].columns),
+            strangers::<Check>(TEST_PARTS[1].columns),
+            strangers::<DiscoveredItem>(FOUND_COLUMNS),
+            strangers::<SyncResult>(SYNC_PARTS[0].columns),
+            strangers::<SyncFailure>(SYNC_PARTS[1].columns),
         ];
         assert_eq!(all.concat(), Vec::<String>::new());
     }

@@ -5,7 +5,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
-    nouns::{ENVIRONMENT, PENDING_COLUMNS, PROMOTION},
+    names,
+    nouns::{ENVIRONMENT, PACKET, PENDING_COLUMNS, PROMOTION},
+    parts::{APPROVAL_COLUMNS, DECISION_PARTS, PREVIEW_PARTS},
     release,
     resource::{List, Verb, text},
     wait::{Wait, Watched, follow},
@@ -20,9 +22,6 @@ use crate::{
 
 /// `promote`.
 #[derive(Args, Debug)]
-#[command(
-    before_help = "Examples:\n  plimsoll promote shop@2.4.1 --to prod\n  plimsoll promote shop@2.4.1 --to prod --wait --timeout 900 -o json\n  plimsoll promote shop@2.4.1 --to prod --preview"
-)]
 pub(crate) struct Promote {
     /// NAME@VERSION or the release's id
     release: String,
@@ -56,7 +55,7 @@ pub(super) async fn promote(command: Promote, client: &Client, printer: &Printer
             body["at"] = json!(at);
         }
         let preview: Value = client.data(Call::new(Method::POST, "/promotions/preview-gates").body(body)).await?;
-        printer.raw(&preview)?;
+        printer.parts(&preview, PREVIEW_PARTS)?;
         return Ok(Exit::Ok);
     }
     client.guard(printer)?;
@@ -72,7 +71,7 @@ pub(super) async fn promote(command: Promote, client: &Client, printer: &Printer
     let made: Value = client.data(Call::new(Method::POST, "/promotions").body(body)).await?;
     let (last, exit) = follow(Watched::Promotion, made, &command.wait, client, printer).await?;
     explain(&last, exit, printer);
-    printer.one(&last, PROMOTION.columns)?;
+    names::one(client, printer, &last, PROMOTION.columns).await?;
     Ok(exit)
 }
 
@@ -129,7 +128,7 @@ async fn decide(command: Decide, verb: &str, client: &Client, printer: &Printer)
         body["comment"] = json!(comment);
     }
     let answer: Value = client.data(Call::new(Method::POST, &format!("{path}/{verb}")).body(body)).await?;
-    printer.one(&answer, PROMOTION.columns)?;
+    names::one(client, printer, &answer, PROMOTION.columns).await?;
     Ok(Exit::Ok)
 }
 
@@ -190,22 +189,25 @@ pub(super) async fn promotion(command: PromotionCommand, client: &Client, printe
             printer.list(&found, PENDING_COLUMNS)?;
         }
         PromotionCommand::Get { id: which } => {
-            printer.one(&get(format!("/promotions/{}", id(&which)?)).await?, PROMOTION.columns)?;
+            let found = get(format!("/promotions/{}", id(&which)?)).await?;
+            names::one(client, printer, &found, PROMOTION.columns).await?;
         }
         PromotionCommand::Decision { id: which } => {
-            printer.raw(&get(format!("/promotions/{}/decision", id(&which)?)).await?)?;
+            printer.parts(&get(format!("/promotions/{}/decision", id(&which)?)).await?, DECISION_PARTS)?;
         }
         PromotionCommand::Approvals { id: which } => {
-            printer.raw(&get(format!("/promotions/{}/approvals", id(&which)?)).await?)?;
+            let given = get(format!("/promotions/{}/approvals", id(&which)?)).await?;
+            printer.list(items(&given), APPROVAL_COLUMNS)?;
         }
         PromotionCommand::Evidence { id: which } => {
-            printer.raw(&get(format!("/promotions/{}/evidence", id(&which)?)).await?)?;
+            let packets = get(format!("/promotions/{}/evidence", id(&which)?)).await?;
+            names::list(client, printer, items(&packets), PACKET.columns).await?;
         }
         PromotionCommand::Watch { id: which, wait } => {
             let now = get(format!("/promotions/{}", id(&which)?)).await?;
             let (last, exit) = follow(Watched::Promotion, now, &wait, client, printer).await?;
             explain(&last, exit, printer);
-            printer.one(&last, PROMOTION.columns)?;
+            names::one(client, printer, &last, PROMOTION.columns).await?;
             return Ok(exit);
         }
         PromotionCommand::Cancel { id: which, rollback, reason } => {
@@ -215,10 +217,15 @@ pub(super) async fn promotion(command: PromotionCommand, client: &Client, printe
                 body["reason"] = json!(reason);
             }
             let call = Call::new(Method::POST, &format!("/promotions/{}/cancel", id(&which)?)).body(body);
-            printer.one(&client.data(call).await?, PROMOTION.columns)?;
+            names::one(client, printer, &client.data(call).await?, PROMOTION.columns).await?;
         }
     }
     Ok(Exit::Ok)
+}
+
+/// The items of a list that has no pages.
+fn items(list: &Value) -> &[Value] {
+    list.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
 fn id(which: &str) -> Result<&str, Failure> {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     nouns::{COMPONENT, RELEASE, VERSION_COLUMNS},
+    parts::{STATE_COLUMNS, SYNC_PARTS},
     resource::{List, Verb, is_id},
 };
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
     client::{Call, Client},
     exit::Exit,
     failure::Failure,
-    output::Printer,
+    output::{Part, Printer},
 };
 
 /// `component`.
@@ -47,7 +48,7 @@ pub(super) async fn component(command: ComponentCommand, client: &Client, printe
             client.guard(printer)?;
             let id = COMPONENT.id(client, &which).await?;
             let call = Call::new(Method::POST, &format!("/components/{id}/sync-versions")).body(json!({}));
-            printer.raw(&client.data(call).await?)?;
+            printer.parts(&client.data(call).await?, SYNC_PARTS)?;
         }
     }
     Ok(Exit::Ok)
@@ -64,9 +65,6 @@ pub(crate) enum ReleaseCommand {
         which: String,
     },
     /// Cut one
-    #[command(
-        before_help = "Examples:\n  plimsoll release create shop@2.4.1 api:2.4.1 web@sha256:… --finalize\n\nThe components come up in the order given."
-    )]
     Create {
         /// NAME@VERSION
         name: String,
@@ -123,7 +121,7 @@ pub(super) async fn release(command: ReleaseCommand, client: &Client, printer: &
         ReleaseCommand::State { which } => {
             let id = id(client, &which).await?;
             let state: Value = client.data(Call::new(Method::GET, &format!("/releases/{id}/state"))).await?;
-            printer.raw(&state)?;
+            printer.parts(&state, &[Part { pointer: "/environments", columns: STATE_COLUMNS }])?;
             return Ok(Exit::Ok);
         }
         ReleaseCommand::Delete { which } => {

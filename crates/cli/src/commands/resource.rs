@@ -7,7 +7,7 @@ use plimsoll_protocol::envelope::Success;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::file;
+use super::{file, names};
 use crate::{
     Done,
     client::{Call, Client},
@@ -63,7 +63,7 @@ pub(crate) struct List {
     #[arg(long, value_name = "JSON")]
     pub(crate) filter: Option<String>,
     /// The order, such as -createdAt
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     pub(crate) sort: Option<String>,
     /// At most so many; 0 is all
     #[arg(long, default_value_t = 100)]
@@ -96,18 +96,21 @@ impl Noun {
     /// Does a verb.
     pub(crate) async fn run(&self, verb: Verb, client: &Client, printer: &Printer) -> Done {
         match verb {
-            Verb::List(which) => printer.list(&self.list(client, self.path, &which).await?, self.columns)?,
-            Verb::Get { which } => printer.one(&self.get(client, &which).await?, self.columns)?,
+            Verb::List(which) => {
+                let found = self.list(client, self.path, &which).await?;
+                names::list(client, printer, &found, self.columns).await?;
+            }
+            Verb::Get { which } => names::one(client, printer, &self.get(client, &which).await?, self.columns).await?,
             Verb::Create(body) => {
                 client.guard(printer)?;
                 let call = Call::new(Method::POST, self.path).body(body.read()?);
-                printer.one(&client.data(call).await?, self.columns)?;
+                names::one(client, printer, &client.data(call).await?, self.columns).await?;
             }
             Verb::Update { which, body } => {
                 client.guard(printer)?;
                 let id = self.id(client, &which).await?;
                 let call = Call::new(Method::PUT, &format!("{}/{id}", self.path)).body(body.read()?);
-                printer.one(&client.data(call).await?, self.columns)?;
+                names::one(client, printer, &client.data(call).await?, self.columns).await?;
             }
             Verb::Delete { which } => {
                 client.guard(printer)?;

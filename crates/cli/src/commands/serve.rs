@@ -19,18 +19,8 @@ use crate::{
     output::{self, Printer},
 };
 
-const EXAMPLES: &str = "\
-Examples:
-  plimsoll serve                                       SQLite in ./plimsoll-data, on 127.0.0.1:8400
-  plimsoll serve --config /etc/plimsoll/plimsoll.toml
-  plimsoll serve --database-url postgres://plimsoll@db/plimsoll
-  plimsoll serve --print-config                        each value and where it came from
-
-A value comes from the flag, else the environment (PLIMSOLL_LISTEN, ...), else the file, else the default.";
-
 /// Flags of `serve`: the configuration's keys.
 #[derive(Args, Debug)]
-#[command(before_help = EXAMPLES)]
 pub(crate) struct Serve {
     /// The configuration file (TOML)
     #[arg(long, env = "PLIMSOLL_CONFIG", value_name = "FILE")]

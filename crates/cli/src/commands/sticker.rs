@@ -1,10 +1,32 @@
-//! `plimsoll sticker`: what a host says that it runs, checked without a server.
+//! `plimsoll sticker`: what each host says that it runs, as the server knows it, or checked without one.
 
 use plimsoll_evidence::{MAX_STICKER_BYTES, StickerEnvelope};
-use serde_json::json;
+use reqwest::Method;
+use serde_json::{Value, json};
 
-use super::{evidence, file};
-use crate::{Done, args::Verify, exit::Exit, failure::Failure, output::Printer};
+use super::{evidence, file, inventory, nouns::STICKER, parts::HELD_COLUMNS, resource::Verb};
+use crate::{
+    Done,
+    args::{StoredStickers, Verify},
+    client::{Call, Client},
+    exit::Exit,
+    failure::Failure,
+    output::Printer,
+};
+
+/// What the server knows.
+pub(super) async fn stored(command: StoredStickers, client: &Client, printer: &Printer) -> Done {
+    match command {
+        StoredStickers::List(list) => STICKER.run(Verb::List(list), client, printer).await,
+        StoredStickers::Get { id } => STICKER.run(Verb::Get { which: id }, client, printer).await,
+        StoredStickers::Read { target } => {
+            let id = inventory::target_id(client, target).await?;
+            let held: Vec<Value> = client.data(Call::new(Method::GET, &format!("/targets/{id}/sticker"))).await?;
+            printer.list(&held, HELD_COLUMNS)?;
+            Ok(Exit::Ok)
+        }
+    }
+}
 
 pub(super) fn verify(what: &Verify, printer: &Printer) -> Done {
     let key = file::key(&what.key)?;

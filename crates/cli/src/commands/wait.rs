@@ -8,15 +8,25 @@ use reqwest::Method;
 use serde::Deserialize as _;
 use serde_json::Value;
 
-use super::resource::text;
+use super::{
+    nouns::JOB,
+    resource::{List, text},
+    view::{self, View},
+};
 use crate::{
-    client::{Call, Client},
+    client::{
+        Call, Client,
+        stream::{JobStream, Next},
+    },
     exit::Exit,
     failure::Failure,
-    output::{self, Printer},
+    output::{self, Live, Printer},
 };
 
+/// Between two questions, where no stream tells.
 const PAUSE: Duration = Duration::from_millis(500);
+/// Questions that a server may leave without an answer; each is tried thrice.
+const AWAY: usize = 20;
 
 /// Whether and how long to wait.
 #[derive(Args, Clone, Debug)]
@@ -53,7 +63,7 @@ impl Wait {
 }
 
 /// Something that changes until it ends.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Watched {
     Promotion,
     Job,
@@ -128,21 +138,19 @@ pub(super) async fn follow(
         let exit = watched.settled(text(&item, "/status").unwrap_or_default(), Until::Terminal).unwrap_or(Exit::Ok);
         return Ok((item, exit));
     }
-    let mut last = item;
-    let watching = watch(watched, &id, wait.until, &mut last, client, printer);
-    let exit = tokio::select! {
+    let (mut last, mut live) = (item, Live::new(printer));
+    let watching = watch(watched, &id, wait.until, &mut last, client, &mut live);
+    let (exit, left) = tokio::select! {
         ended = tokio::time::timeout(Duration::from_secs(wait.timeout), watching) => match ended {
-            Ok(exit) => exit?,
-            Err(_) => {
-                printer.progress(&resume(watched, &id, "the time to wait is over; the work goes on"));
-                Exit::TimedOut
-            }
+            Ok(exit) => (exit?, None),
+            Err(_) => (Exit::TimedOut, Some("the time to wait is over; the work goes on")),
         },
-        _ = tokio::signal::ctrl_c() => {
-            printer.progress(&resume(watched, &id, "detached; the work goes on"));
-            Exit::Interrupted
-        }
+        _ = tokio::signal::ctrl_c() => (Exit::Interrupted, Some("detached; the work goes on")),
     };
+    drop(live);
+    if let Some(what) = left {
+        printer.progress(&resume(watched, &id, what));
+    }
     Ok((last, exit))
 }
 
@@ -157,30 +165,77 @@ async fn watch(
     until: Until,
     last: &mut Value,
     client: &Client,
-    printer: &Printer,
+    live: &mut Live,
 ) -> Result<Exit, Failure> {
-    let mut told = String::new();
+    let mut followed: Option<String> = None;
     loop {
-        let line = line(watched, last);
-        if line != told {
-            printer.progress(&line);
-            told = line;
+        if watched == Watched::Job {
+            *last = job_ends(id, client, live).await?;
         }
+        view::state(watched.noun(), last).on(live);
         if let Some(exit) = watched.settled(text(last, "/status").unwrap_or_default(), until) {
             return Ok(exit);
         }
-        tokio::time::sleep(PAUSE).await;
-        *last = client.data(Call::new(Method::GET, &format!("{}/{id}", watched.path()))).await?;
+        match text(last, "/deploymentJobId") {
+            // What a promotion does is its job.
+            Some(job) if followed.as_deref() != Some(job) => {
+                live.line(&format!("deployment job {job}"));
+                followed = Some(job.to_owned());
+                job_ends(job, client, live).await?;
+            }
+            _ => tokio::time::sleep(PAUSE).await,
+        }
+        *last = patient(client, &format!("{}/{id}", watched.path())).await?;
     }
 }
 
-fn line(watched: Watched, item: &Value) -> String {
-    let status = text(item, "/status").unwrap_or("unknown");
-    let number = |pointer: &str| item.pointer(pointer).and_then(Value::as_u64);
-    let targets = number("/progress/total")
-        .map_or(String::new(), |total| format!(", targets {}/{total}", number("/progress/succeeded").unwrap_or(0)));
-    let why = text(item, "/failure/message").map_or(String::new(), |why| format!(": {why}"));
-    format!("{} {status}{targets}{why}", watched.noun())
+/// Follows a job's stream to its end, and shows what comes. Where the stream cannot be had, the job is asked
+/// again and again. Gives the job as it ended.
+async fn job_ends(id: &str, client: &Client, live: &mut Live) -> Result<Value, Failure> {
+    let (mut stream, mut view) = (JobStream::new(client, id), View::default());
+    let path = format!("{}/{id}", Watched::Job.path());
+    loop {
+        match stream.next().await {
+            Next::Message(message) => {
+                if let Some(shown) = view.take(&message) {
+                    shown.on(live);
+                }
+            }
+            Next::End => return patient(client, &path).await,
+            Next::Lost => {
+                let seen = ask(&path, &mut view, client, live).await?;
+                if Watched::Job.settled(text(&seen, "/status").unwrap_or_default(), Until::Terminal).is_some() {
+                    return Ok(seen);
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+/// What can be told of a job without its stream.
+async fn ask(path: &str, view: &mut View, client: &Client, live: &mut Live) -> Result<Value, Failure> {
+    let job = patient(client, path).await?;
+    view::state(Watched::Job.noun(), &job).on(live);
+    let tasks = JOB.list(client, &format!("{path}/tasks"), &List { limit: 0, ..List::default() }).await?;
+    for task in tasks {
+        // A newer server's task may have what we don't know; the job's own line stands.
+        if let Some(shown) = serde_json::from_value(task).ok().and_then(|task| view.task(&task)) {
+            shown.on(live);
+        }
+    }
+    Ok(job)
+}
+
+/// Asks until the server answers: one that starts again does not end the waiting.
+async fn patient(client: &Client, path: &str) -> Result<Value, Failure> {
+    for _ in 0..AWAY {
+        match client.data(Call::new(Method::GET, path)).await {
+            Err(failure) if failure.exit == Exit::Unreachable => tokio::time::sleep(PAUSE).await,
+            other => return other,
+        }
+    }
+    client.data(Call::new(Method::GET, path)).await
 }
 
 #[cfg(test)]

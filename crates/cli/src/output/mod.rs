@@ -1,17 +1,26 @@
 //! Everything that is printed: standard output is data, standard error is progress and errors.
 
+mod live;
 mod table;
 
 use std::io::{IsTerminal as _, Write as _};
 
 use serde_json::Value;
 
-pub(crate) use table::Column;
+pub(crate) use live::Live;
+pub(crate) use table::{Column, name};
 
 use crate::{
     args::{Form, Global},
     failure::Failure,
 };
+
+/// A part of an answer: where it is (RFC 6901), and the columns of its table.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Part {
+    pub(crate) pointer: &'static str,
+    pub(crate) columns: &'static [Column],
+}
 
 /// Prints in the form asked for. Colours go only to terminals, and never with `NO_COLOR`.
 #[derive(Clone, Debug)]
@@ -45,15 +54,44 @@ impl Printer {
 
     /// Data of any shape: JSON where no table fits.
     pub(crate) fn raw(&self, value: &Value) -> Result<(), Failure> {
-        let text = match (self.form, value) {
+        write_out(self.raw_text(value)?.as_bytes())
+    }
+
+    fn raw_text(&self, value: &Value) -> Result<String, Failure> {
+        Ok(match (self.form, value) {
             (Form::Yaml, _) => yaml(value)?,
             (Form::Ndjson, Value::Array(items)) => items.iter().map(|item| format!("{item}\n")).collect(),
             (Form::Ndjson, other) => format!("{other}\n"),
             (Form::Name, Value::Array(items)) => items.iter().map(|item| format!("{}\n", table::name(item))).collect(),
             (Form::Name, other) => format!("{}\n", table::name(other)),
             (Form::Table | Form::Wide | Form::Json, other) => pretty(other)?,
-        };
-        write_out(text.as_bytes())
+        })
+    }
+
+    /// Whether people are shown columns.
+    pub(crate) const fn is_table(&self) -> bool {
+        matches!(self.form, Form::Table | Form::Wide)
+    }
+
+    /// An answer of several parts: a table of each for people, the whole for programs.
+    pub(crate) fn parts(&self, value: &Value, parts: &[Part]) -> Result<(), Failure> {
+        write_out(self.parts_text(value, parts)?.as_bytes())
+    }
+
+    fn parts_text(&self, value: &Value, parts: &[Part]) -> Result<String, Failure> {
+        if !self.is_table() {
+            return self.raw_text(value);
+        }
+        let mut shown = Vec::new();
+        for part in parts {
+            match value.pointer(part.pointer) {
+                Some(Value::Array(items)) if items.is_empty() => {}
+                Some(Value::Array(items)) => shown.push(self.list_text(items, part.columns)?),
+                Some(one) => shown.push(self.list_text(std::slice::from_ref(one), part.columns)?),
+                None => {}
+            }
+        }
+        Ok(shown.join("\n"))
     }
 
     /// Text that is data itself: a URL, a completion script.
@@ -101,6 +139,11 @@ impl Printer {
             Form::Wide => table::render(items, columns, self.headers, true),
         })
     }
+}
+
+/// Text of others in one line: programs print what they like, and a terminal must not obey it.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars().map(|one| if one.is_control() { ' ' } else { one }).collect()
 }
 
 /// Whether a person sits at the other end of standard error.
@@ -190,6 +233,19 @@ mod tests {
         assert_eq!(json[1], json!({"id": "2", "name": "web"}));
         let yaml = printed(Form::Yaml, true);
         assert!(yaml.contains("name: api"), "{yaml}");
+    }
+
+    #[test]
+    fn an_answer_of_several_parts_is_several_tables_or_one_document() {
+        const PARTS: &[Part] = &[
+            Part { pointer: "", columns: &[Column::new("STATUS", "/status")] },
+            Part { pointer: "/parts", columns: &[Column::new("PART", "/name")] },
+            Part { pointer: "/none", columns: &[Column::new("NONE", "/name")] },
+        ];
+        let value = json!({"status": "ready", "parts": [{"name": "api"}], "none": []});
+        let shown = |form| Printer { form, headers: true, progress: true }.parts_text(&value, PARTS).unwrap();
+        assert_eq!(shown(Form::Table), "STATUS\nready\n\nPART\napi\n");
+        assert_eq!(serde_json::from_str::<Value>(&shown(Form::Json)).unwrap(), value);
     }
 
     #[test]

@@ -9,6 +9,8 @@ pub(crate) struct Column {
     heading: &'static str,
     pointer: &'static str,
     breadth: Breadth,
+    /// Where the resources are whose ids stand in it, below `/api/v1`.
+    refers: Option<&'static str>,
 }
 
 /// In which tables a column stands.
@@ -21,16 +23,26 @@ enum Breadth {
 impl Column {
     /// In every table.
     pub(crate) const fn new(heading: &'static str, pointer: &'static str) -> Self {
-        Self { heading, pointer, breadth: Breadth::Always }
+        Self { heading, pointer, breadth: Breadth::Always, refers: None }
     }
 
     /// With `-o wide` alone.
     pub(crate) const fn wide(heading: &'static str, pointer: &'static str) -> Self {
-        Self { heading, pointer, breadth: Breadth::Wide }
+        Self { heading, pointer, breadth: Breadth::Wide, refers: None }
+    }
+
+    /// It has ids of what is at `path`; people are shown the names.
+    #[must_use]
+    pub(crate) const fn of(self, path: &'static str) -> Self {
+        Self { refers: Some(path), ..self }
+    }
+
+    /// Whose ids stand in it.
+    pub(crate) const fn refers(&self) -> Option<&'static str> {
+        self.refers
     }
 
     /// Where its values are.
-    #[cfg(test)]
     pub(crate) const fn pointer(&self) -> &'static str {
         self.pointer
     }
@@ -54,7 +66,7 @@ pub(super) fn render(items: &[Value], columns: &[Column], headers: bool, wide: b
 }
 
 /// What people call a resource: its name, else its id.
-pub(super) fn name(item: &Value) -> String {
+pub(crate) fn name(item: &Value) -> String {
     let named = item.get("name").and_then(Value::as_str);
     let release = named.zip(item.get("version").and_then(Value::as_str));
     match (release, named) {
@@ -68,18 +80,19 @@ pub(super) fn name(item: &Value) -> String {
 fn cell(value: Option<&Value>) -> String {
     let text = match value {
         None | Some(Value::Null) => "-".to_owned(),
+        Some(Value::Bool(yes)) => if *yes { "yes" } else { "no" }.to_owned(),
         Some(Value::String(text)) => text.clone(),
         Some(Value::Array(items)) if items.is_empty() => "-".to_owned(),
         Some(Value::Array(items)) if items.iter().all(Value::is_string) => {
             items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(",")
         }
         Some(Value::Object(fields)) if fields.is_empty() => "-".to_owned(),
-        Some(Value::Object(fields)) if fields.values().all(Value::is_string) => fields
+        Some(Value::Object(fields)) if !fields.values().any(|value| value.is_object() || value.is_array()) => fields
             .iter()
-            .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))
+            .map(|(key, value)| format!("{key}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
             .collect::<Vec<_>>()
             .join(","),
         Some(other) => other.to_string(),
     };
-    text.chars().map(|one| if one.is_control() { ' ' } else { one }).collect()
+    super::plain(&text)
 }

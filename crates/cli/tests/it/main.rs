@@ -12,4 +12,5 @@ mod served;
 mod signed_in;
 mod support;
 mod system;
+mod waiting;
 mod whole;

@@ -82,6 +82,36 @@ fn a_person_signs_in_and_works_with_names() {
     let (code, out, _) = ended(&run(at, &["env", "list"]));
     assert!(code == 0 && out.starts_with("NAME") && out.contains("prod"), "{out}");
 
+    // What help tells to type is taken by the server.
+    for (words, line) in [
+        (&["api"][..], "plimsoll api GET /api/v1/components"),
+        (&["api"], "plimsoll api POST environments --data '{\"name\":\"dev\"}'"),
+        (&["env", "create"], "plimsoll env create --data '{\"name\":\"staging\"}'"),
+        (&["freeze", "create"], "plimsoll freeze create prod --file sale.yaml"),
+        (&["integration", "create"], "plimsoll integration create --file hub.yaml"),
+    ] {
+        let help = ended(&run(at, &[words, &["--help"]].concat())).1;
+        let found = help.lines().map(str::trim).find(|one| one.starts_with(line));
+        let found = found.unwrap_or_else(|| panic!("no {line:?} in {help}"));
+        // A file that is shown there is as it should be.
+        if let Some(name) = found.split_once("--file ").map(|(_, name)| name) {
+            let shown = help.split_once(&format!("{name}:\n")).expect(&help).1;
+            let content: Vec<&str> = shown.lines().take_while(|line| line.starts_with(' ')).collect();
+            std::fs::write(at.join(name), content.join("\n")).unwrap();
+        }
+        let typed = found.replacen("plimsoll", env!("CARGO_BIN_EXE_plimsoll"), 1);
+        let shell = std::process::Command::new("sh")
+            .args(["-c", &typed])
+            .env_clear()
+            .env("HOME", at)
+            .current_dir(at)
+            .output()
+            .unwrap();
+        assert_eq!(ended(&shell).0, 0, "{typed}: {}", ended(&shell).2);
+    }
+    let (code, _, said) = ended(&run(at, &["freeze", "delete", "prod", "sale"]));
+    assert_eq!(code, 0, "{said}");
+
     let window = r#"{"name":"sale","reason":"sale","startsAt":"2030-01-01T00:00:00Z","endsAt":"2030-01-02T00:00:00Z"}"#;
     let (code, _, said) = ended(&run(at, &["freeze", "create", "prod", "--data", window]));
     assert_eq!(code, 0, "{said}");
