@@ -58,7 +58,7 @@ impl App {
         caller: &Caller,
         decide: impl Fn(&mut Tx<'_>, &mut Notes) -> Result<Change<T>> + Send + 'static,
     ) -> Result<Reply> {
-        let sealer = Some(self.sealer(KeyScope::Tenant(caller.tenant())).await?);
+        let sealer = self.keeper(caller).await?;
         self.carry_out(caller, Way { sealer, ..Way::within(caller) }, decide).await
     }
 
@@ -70,8 +70,16 @@ impl App {
         reason: SystemReason,
         decide: impl Fn(&mut Tx<'_>, &mut Notes) -> Result<Change<T>> + Send + 'static,
     ) -> Result<Reply> {
-        let sealer = Some(self.sealer(KeyScope::Tenant(caller.tenant())).await?);
+        let sealer = self.keeper(caller).await?;
         self.carry_out(caller, Way { sealer, scope: Scope::System(reason), reserved: None }, decide).await
+    }
+
+    /// What seals the kept answer. Without an Idempotency-Key none is kept, and no key is made for it.
+    async fn keeper(&self, caller: &Caller) -> Result<Option<Arc<Sealer>>> {
+        match &caller.idempotency {
+            Some(_) => self.sealer(KeyScope::Tenant(caller.tenant())).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     async fn carry_out<T: Serialize + 'static>(

@@ -8,6 +8,7 @@ mod kills;
 mod offline;
 mod partition;
 mod proof;
+mod refused_start;
 mod served;
 mod signed_in;
 mod support;

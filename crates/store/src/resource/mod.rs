@@ -99,7 +99,7 @@ pub fn insert<R: Resource>(tx: &mut Tx<'_>, resource: &R) -> Result<()> {
     }
     Err(Error::new(
         ErrorCode::AlreadyExists,
-        format!("a {} with this name exists already; choose another name, or change the existing one", R::TABLE.noun),
+        format!("another {} has this name already; choose another name, or change the existing one", R::TABLE.noun),
     ))
 }
 

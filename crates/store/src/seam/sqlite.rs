@@ -188,9 +188,7 @@ pub(crate) struct SqliteDatabase {
 impl SqliteDatabase {
     /// Opens the file (made when absent) and starts the threads.
     pub(crate) fn start(path: &Path, readers: usize, after: &AfterCommit) -> Result<Self> {
-        let mut connection = SqliteConnection::open(path, Access::ReadWrite)?;
-        check_health(&mut connection, HEALTH)?;
-        crate::migrate::run(Connection::Sqlite(&connection))?;
+        let connection = healthy(path).map_err(|error| about(path, error))?;
         let (writer, jobs) = Queue::new(4096);
         let (owned, done) = (path.to_owned(), after.clone());
         spawn("sqlite-writer", move || write_loop(connection, &owned, &jobs, &done))?;
@@ -200,6 +198,23 @@ impl SqliteDatabase {
             spawn(&format!("sqlite-reader-{number}"), move || read_loop(&path, &jobs, &done))?;
         }
         Ok(Self { writer, readers: queue })
+    }
+}
+
+/// A file that can be used, with the schema of this program.
+fn healthy(path: &Path) -> Result<SqliteConnection> {
+    let mut connection = SqliteConnection::open(path, Access::ReadWrite)?;
+    check_health(&mut connection, HEALTH)?;
+    crate::migrate::run(Connection::Sqlite(&connection))?;
+    Ok(connection)
+}
+
+/// Whoever starts the server must know which file it is about.
+fn about(path: &Path, error: Error) -> Error {
+    let told = Error::new(error.code(), format!("{}: {}", path.display(), error.message()));
+    match error.internal_text() {
+        Some(text) => told.internal(text.to_owned()),
+        None => told,
     }
 }
 

@@ -34,8 +34,13 @@ impl Key {
     }
 
     pub fn sign(&self, claims: &Value) -> String {
+        self.sign_as(&json!({ "alg": "ES256", "typ": "JWT" }), claims)
+    }
+
+    /// Under any header.
+    pub fn sign_as(&self, header: &Value, claims: &Value) -> String {
         let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let text = format!("{}.{}", encode(&json!({ "alg": "ES256", "typ": "JWT" })), encode(claims));
+        let text = format!("{}.{}", encode(header), encode(claims));
         let signature = self.0.sign(&SystemRandom::new(), text.as_bytes()).unwrap();
         format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref()))
     }
