@@ -25,6 +25,7 @@ test: parts
 	$(CARGO) xtask databases
 	@if git grep -qE '^ *//[/!] *```' -- 'crates/*.rs'; then set -x; $(CARGO) test --locked --workspace --doc --quiet; fi
 	$(CARGO) nextest run --locked --workspace --profile $(PROFILE) $(ARGS)
+	@$(CARGO) xtask databases ran $(PROFILE)
 
 check:
 	@scripts/need-rust rustfmt clippy
@@ -32,7 +33,10 @@ check:
 	$(CARGO) clippy --locked --workspace --all-targets -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
 	$(CARGO) xtask check
-	@if command -v cargo-deny >/dev/null; then set -x; $(CARGO) deny --locked check; \
+	@if command -v cargo-deny >/dev/null; then set -ex; \
+	$(CARGO) deny --locked check --hide-inclusion-graph bans licenses sources; \
+	if $(CARGO) deny --locked fetch db; then $(CARGO) deny --locked check --disable-fetch advisories; \
+	else { set +x; } 2>/dev/null; echo "the advisory database cannot be reached from here: advisories were not checked"; fi; \
 	else echo "cargo-deny is not installed: licences and advisories were not checked (cargo install cargo-deny --locked)"; fi
 
 bench:

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde::Deserialize;
 
 use crate::{Findings, repository::Repository};
 
-/// A test on both databases is two: `…::sqlite` and `…::postgres`.
-const SQLITE: &str = "::sqlite";
-const POSTGRES: &str = "::postgres";
+/// The words by which a test says on which database it runs.
+const SQLITE: &str = "sqlite";
+const POSTGRES: &str = "postgres";
 
 /// What `cargo nextest list` says.
 #[derive(Deserialize)]
@@ -37,48 +37,117 @@ pub struct Pairs {
 }
 
 /// Looks at all tests of the workspace. It builds them.
-pub fn pairs(repository: &Repository) -> Result<Pairs> {
+pub fn listed(repository: &Repository) -> Result<Pairs> {
     let arguments = ["nextest", "list", "--locked", "--workspace", "--message-format", "json"];
     let listing: Listing = serde_json::from_str(&repository.cargo(&arguments)?)?;
-    let suites = listing.rust_suites.into_iter();
+    let suites = listing.rust_suites.iter();
     Ok(pair(suites.flat_map(|(suite, tests)| {
-        let running = tests.testcases.into_iter().filter(|(_, test)| !test.ignored);
-        running.map(move |(name, _)| format!("{suite} {name}"))
+        let running = tests.testcases.iter().filter(|(_, test)| !test.ignored);
+        running.map(move |(name, _)| (suite.as_str(), name.as_str()))
     })))
 }
 
-fn pair(tests: impl Iterator<Item = String>) -> Pairs {
+/// Looks at the tests that the last run with this profile really ran.
+pub fn ran(repository: &Repository, profile: &str) -> Result<Pairs> {
+    let path = repository.workspace()?.target_directory.join("nextest").join(profile).join("junit.xml");
+    let report = std::fs::read_to_string(&path)
+        .with_context(|| format!("cannot read {}: `make test` writes it", path.display()))?;
+    Ok(pair(cases(&report)))
+}
+
+/// Suite and name of each test in a JUnit report. What Rust calls tests holds nothing that XML escapes.
+fn cases(report: &str) -> impl Iterator<Item = (&str, &str)> {
+    report.split("<testcase ").skip(1).filter_map(|rest| {
+        let element = rest.split('>').next()?;
+        Some((attribute(element, "classname")?, attribute(element, "name")?))
+    })
+}
+
+fn attribute<'a>(element: &'a str, name: &str) -> Option<&'a str> {
+    element.split(' ').find_map(|one| one.strip_prefix(name)?.strip_prefix("=\"")?.split('"').next())
+}
+
+fn pair<'a>(tests: impl Iterator<Item = (&'a str, &'a str)>) -> Pairs {
     let (mut sqlite, mut postgres) = (BTreeSet::new(), BTreeSet::new());
-    for test in tests {
-        if let Some(name) = test.strip_suffix(SQLITE) {
-            sqlite.insert(name.to_owned());
-        } else if let Some(name) = test.strip_suffix(POSTGRES) {
-            postgres.insert(name.to_owned());
+    for (suite, name) in tests.filter(|(suite, _)| is_on_databases(suite)) {
+        if let Some(both) = without(name, SQLITE) {
+            sqlite.insert(format!("{suite} {both}"));
+        } else if let Some(both) = without(name, POSTGRES) {
+            postgres.insert(format!("{suite} {both}"));
         }
     }
     let alone = sqlite.symmetric_difference(&postgres);
     let alone =
-        alone.map(|name| format!("{name} runs on one database alone: it needs {SQLITE} and {POSTGRES}")).collect();
+        alone.map(|name| format!("{name} runs on one database alone: * must be {SQLITE} and {POSTGRES}")).collect();
     Pairs { sqlite: sqlite.len(), postgres: postgres.len(), alone }
+}
+
+/// Tests inside a crate are about one of its modules; the testkit's own are about its parts.
+fn is_on_databases(suite: &str) -> bool {
+    suite.ends_with("::it") && suite != "plimsoll-testkit::it"
+}
+
+/// The name that a test shares with its twin: a module or the test itself is called after the database, or ends in
+/// `_on_<database>`. `None`: it says nothing of this database.
+fn without(name: &str, database: &str) -> Option<String> {
+    let mut found = false;
+    let parts: Vec<String> = name
+        .split("::")
+        .map(|part| match part.strip_suffix(database) {
+            Some(front) if front.is_empty() || front == "on_" || front.ends_with("_on_") => {
+                found = true;
+                format!("{front}*")
+            }
+            Some(_) | None => part.to_owned(),
+        })
+        .collect();
+    found.then(|| parts.join("::"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn pairs_of(tests: &[&str]) -> Pairs {
-        pair(tests.iter().map(|&test| test.to_owned()))
-    }
+    const ALL: &[(&str, &str)] = &[
+        ("plimsoll-store::it", "a::sqlite"),
+        ("plimsoll-store::it", "a::postgres"),
+        ("plimsoll-app::it", "jobs::sqlite::end"),
+        ("plimsoll-app::it", "jobs::postgres::end"),
+        ("plimsoll-cli::it", "kills::server_dies_at::offer_sent::on_sqlite"),
+        ("plimsoll-cli::it", "kills::server_dies_at::offer_sent::on_postgres"),
+        ("plimsoll-cli::it", "system::the_whole_story_on_sqlite"),
+        ("plimsoll-cli::it", "system::the_whole_story_on_postgres"),
+        ("plimsoll-core", "b"),
+        ("plimsoll-store", "seam::sqlite::tests::c"),
+        ("plimsoll-testkit::it", "postgres::d"),
+    ];
 
     #[test]
-    fn twins_are_counted_and_other_tests_are_not() {
-        let pairs = pairs_of(&["store::it a::sqlite", "store::it a::postgres", "core b", "testkit::it postgres::c"]);
-        assert_eq!(pairs, Pairs { sqlite: 1, postgres: 1, alone: Findings::new() });
+    fn twins_are_counted_however_they_are_named_and_other_tests_are_not() {
+        assert_eq!(pair(ALL.iter().copied()), Pairs { sqlite: 4, postgres: 4, alone: Findings::new() });
     }
 
     #[test]
     fn a_test_without_its_twin_is_found() {
-        let pairs = pairs_of(&["store::it a::sqlite", "store::it b::postgres"]);
-        assert_eq!((pairs.sqlite, pairs.postgres, pairs.alone.len()), (1, 1, 2));
+        for (index, (suite, name)) in ALL[..8].iter().enumerate() {
+            let pairs = pair(ALL.iter().enumerate().filter(|(at, _)| *at != index).map(|(_, test)| *test));
+            assert_eq!((pairs.sqlite + pairs.postgres, pairs.alone.len()), (7, 1), "{suite} {name}");
+        }
+        let twins = [("plimsoll-store::it", "a::sqlite"), ("plimsoll-app::it", "a::postgres")];
+        assert_eq!(pair(twins.into_iter()).alone.len(), 2, "not of the same suite");
+    }
+
+    #[test]
+    fn a_report_of_a_run_is_read() {
+        let report = r#"<?xml version="1.0" encoding="UTF-8"?>
+<testsuites name="nextest-run" tests="2">
+    <testsuite name="plimsoll-store::it" tests="2" failures="0">
+        <testcase name="a::sqlite" classname="plimsoll-store::it" timestamp="2026-01-01T00:00:00.000+00:00" time="0.017">
+        </testcase>
+        <testcase name="a::postgres" classname="plimsoll-store::it" time="0.017"/>
+    </testsuite>
+</testsuites>"#;
+        let read: Vec<_> = cases(report).collect();
+        assert_eq!(read, [("plimsoll-store::it", "a::sqlite"), ("plimsoll-store::it", "a::postgres")]);
     }
 }

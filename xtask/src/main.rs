@@ -34,16 +34,22 @@ fn main() -> Result<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["check"] => run(&repository, CHECKS.iter()),
+        #[cfg(feature = "server")]
+        ["openapi"] => {
+            println!("{}", plimsoll_server::openapi_document()?);
+            Ok(ExitCode::SUCCESS)
+        }
         ["generate"] => {
             for path in generated::write(&repository)? {
                 println!("wrote {path}");
             }
             Ok(ExitCode::SUCCESS)
         }
-        ["databases"] => {
-            let pairs = databases::pairs(&repository)?;
-            println!("tests that run on both databases: {} on SQLite, {} on PostgreSQL", pairs.sqlite, pairs.postgres);
-            Ok(report(&pairs.alone))
+        ["databases"] => Ok(report(&databases::listed(&repository)?.alone)),
+        ["databases", "ran", profile] => {
+            let pairs = databases::ran(&repository, profile)?;
+            println!("tests that ran on both databases: {} on SQLite, {} on PostgreSQL", pairs.sqlite, pairs.postgres);
+            Ok(ExitCode::SUCCESS)
         }
         [name] if CHECKS.iter().any(|check| check.name == *name) => {
             run(&repository, CHECKS.iter().filter(|check| check.name == *name))
@@ -53,7 +59,8 @@ fn main() -> Result<ExitCode> {
             for check in CHECKS {
                 eprintln!("  {:<11} {}", check.name, check.about);
             }
-            eprintln!("  databases   as many tests on SQLite as on PostgreSQL (builds the tests)");
+            eprintln!("  databases   each test on SQLite has its twin on PostgreSQL (builds the tests)");
+            eprintln!("  databases ran <profile>   how many of each the last run with this profile ran");
             eprintln!("  generate    writes the generated files anew");
             Ok(ExitCode::from(2))
         }
