@@ -113,6 +113,12 @@ codes! {
     SubjectChanged = "SUBJECT_CHANGED", Conflict;
     /// The registration token was used by another key.
     TokenAlreadyUsed = "TOKEN_ALREADY_USED", Conflict;
+    /// The server took this join of the agent already; the agent goes on with the next one.
+    JoinAnswered = "JOIN_ANSWERED", Conflict;
+    /// Two hosts use the agent's identity; it gets no token until somebody says which one to keep.
+    AgentLocked = "AGENT_LOCKED", Conflict;
+    /// The agent is switched off.
+    AgentDisabled = "AGENT_DISABLED", Conflict;
     /// A task's epoch is older than the one in force.
     StaleEpoch = "STALE_EPOCH", Conflict;
     /// A gate denies the promotion.

@@ -6,7 +6,7 @@ use garde::Validate;
 use plimsoll_core::{
     ValidationError,
     id::{AgentId, EnvironmentId, IntegrationId},
-    inventory::TargetType,
+    inventory::{AgentCopy, TargetType},
     label::{LabelSelector, Labels},
     name, rules,
 };
@@ -78,6 +78,19 @@ pub struct UpdateAgent {
     #[serde(default = "yes")]
     #[garde(skip)]
     pub enabled: bool,
+}
+
+/// The body of `POST /agents/{id}/unlock`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Validate, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UnlockAgent {
+    /// Which of the two hosts stays the agent. The other one locks it again if it still runs.
+    #[garde(skip)]
+    pub keep: AgentCopy,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(length(min = 1, max = rules::DESCRIPTION), custom(rules::prose))]
+    pub reason: Option<String>,
 }
 
 fn empty() -> Value {

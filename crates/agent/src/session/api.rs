@@ -63,10 +63,13 @@ enum FailureBody {
     Word(String),
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct OAuthFailure {
     #[serde(default)]
     error_description: String,
+    /// The catalogue's code, where there is one.
+    #[serde(default)]
+    code: Option<serde_json::Value>,
 }
 
 impl Api {
@@ -171,9 +174,9 @@ fn failure(status: u16, body: &[u8]) -> Error {
             Error::new(serde_json::from_value(code).unwrap_or(ErrorCode::UpstreamFailed), message)
         }
         Ok(FailureBody::Word(word)) => {
-            let more: OAuthFailure =
-                serde_json::from_slice(body).unwrap_or(OAuthFailure { error_description: String::new() });
-            Error::new(ErrorCode::Unauthenticated, format!("{word}: {}", more.error_description))
+            let more: OAuthFailure = serde_json::from_slice(body).unwrap_or_default();
+            let code = more.code.and_then(|code| serde_json::from_value(code).ok());
+            Error::new(code.unwrap_or(ErrorCode::Unauthenticated), format!("{word}: {}", more.error_description))
         }
         Err(_) => Error::new(ErrorCode::UpstreamFailed, format!("the server answered with status {status}")),
     }

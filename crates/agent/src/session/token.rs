@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use tokio::{sync::Mutex, time::Instant};
 
-use plimsoll_core::{Error, Result, context::Context};
+use plimsoll_core::{Error, ErrorCode, Result, context::Context};
 use plimsoll_protocol::agent::enrol::{AssertionClaims, TOKEN_GRANT};
 
 use super::{
@@ -96,7 +96,7 @@ impl Tokens {
             }
             Err(refused) => {
                 // The server took this very join before and its answer was lost for good: on to the next.
-                if refused.error.message().contains("answered already") {
+                if refused.error.code() == ErrorCode::JoinAnswered {
                     self.0.home.join_answered(join.clone()).map_err(local)?;
                 }
                 Err(refused)

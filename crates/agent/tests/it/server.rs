@@ -61,6 +61,8 @@ struct Inner {
 pub struct Book {
     pub agent_key: Option<String>,
     pub joins: Vec<(u64, String)>,
+    /// Up to here joins were taken before, and their answers were lost for good.
+    pub answered: u64,
     pub heartbeats: usize,
     pub frames: Vec<AgentFrame>,
     pub targets: Vec<TargetInfo>,
@@ -223,7 +225,11 @@ async fn token(State(server): State<Server>, Form(form): Form<TokenForm>) -> Res
     let claims = jsonwebtoken::decode::<AssertionClaims>(&form.assertion, &key, &rules).unwrap().claims;
     assert_eq!((claims.iss, claims.sub), (server.agent(), server.agent()));
     let join = (claims.seq, claims.jti);
-    let expected = book.joins.last().map_or(1, |(seq, _)| seq + 1);
+    if join.0 <= book.answered {
+        let error = json!({ "error": "invalid_grant", "error_description": "go on", "code": "JOIN_ANSWERED" });
+        return (StatusCode::BAD_REQUEST, Json(error)).into_response();
+    }
+    let expected = book.joins.last().map_or(1, |(seq, _)| seq + 1).max(book.answered + 1);
     if join.0 != expected && book.joins.last() != Some(&join) {
         let error = json!({ "error": "invalid_grant", "error_description": format!("seq must be {expected}") });
         return (StatusCode::BAD_REQUEST, Json(error)).into_response();

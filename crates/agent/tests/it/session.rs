@@ -385,6 +385,18 @@ async fn enrolment_is_repeatable_with_the_same_key_and_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_join_that_was_answered_already_is_counted_and_not_repeated() {
+    let mut story = Story::new().await;
+    eventually_async("it connected", PATIENCE, async || story.server.connections() == 1).await.unwrap();
+    story.agent.as_mut().unwrap().kill().unwrap();
+    story.server.book().answered = 2;
+    story.start(None);
+    eventually_async("it connected again", PATIENCE, async || story.server.connections() == 2).await.unwrap();
+    let joins: Vec<u64> = story.server.book().joins.iter().map(|(seq, _)| *seq).collect();
+    assert_eq!(joins, [1, 3]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_second_agent_in_the_same_directory_is_refused() {
     let story = Story::new().await;
     eventually_async("it connected", PATIENCE, async || story.server.connections() == 1).await.unwrap();

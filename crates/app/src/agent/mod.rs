@@ -3,10 +3,11 @@
 mod chosen;
 mod enrol;
 mod heartbeat;
+mod unlock;
 
 use plimsoll_authority::{oauth::join::JoinState, token::ACCESS_TOKEN_SECONDS};
 use plimsoll_core::{
-    Error, Result,
+    Error, Result, Timestamp,
     id::{AgentId, TypedId},
     inventory::{Agent, AgentStatus, Target, TargetStatus},
 };
@@ -14,7 +15,7 @@ use plimsoll_protocol::inventory::UpdateAgent;
 use plimsoll_store::{
     Lock, Tx, agent as rows,
     identity::{
-        agent as identities,
+        agent::{self as identities, AgentIdentity},
         revocation::{self, Revoked},
     },
     resource::{self, ListQuery, Listing},
@@ -90,6 +91,12 @@ impl App {
             if let Some(mut identity) = identities::find(tx, id)? {
                 identity.name.clone_from(&next.name);
                 identities::update(tx, &identity)?;
+                match (current.enabled, next.enabled) {
+                    // Its stream ends with its tokens; what it has in hand it settles by itself.
+                    (true, false) => revocation::revoke(tx, &Revoked::Principal(id.uuid()), until(notes.now()))?,
+                    (false, true) if !is_locked(&identity)? => revocation::restore(tx, id.uuid())?,
+                    (true, true) | (false, false | true) => {}
+                }
             }
             notes.event("agent", id, None, "agent.updated", resource::as_json(&next)?);
             let before = resource::as_json(&current)?;
@@ -125,7 +132,7 @@ impl App {
                 identity.revoked_at = Some(notes.now());
                 identities::update(tx, &identity)?;
             }
-            revocation::revoke(tx, &Revoked::Principal(id.uuid()), notes.now().plus_seconds(TOKENS_SECONDS))?;
+            revocation::revoke(tx, &Revoked::Principal(id.uuid()), until(notes.now()))?;
             resource::soft_delete(tx, &current, notes.now())?;
             rows::remove_beat(tx, id)?;
             notes.event("agent", id, None, "agent.deleted", json!({}));
@@ -133,6 +140,20 @@ impl App {
         })
         .await
     }
+}
+
+/// Until when tokens of an agent are refused that must not live on.
+const fn until(now: Timestamp) -> Timestamp {
+    now.plus_seconds(TOKENS_SECONDS)
+}
+
+fn is_locked(identity: &AgentIdentity) -> Result<bool> {
+    Ok(matches!(join_state(identity)?, JoinState::Locked { .. }))
+}
+
+fn join_state(identity: &AgentIdentity) -> Result<JoinState> {
+    serde_json::from_str(&identity.join_state)
+        .map_err(|cause| Error::internal_defect(format!("a stored join state does not fit: {cause}")))
 }
 
 /// A person switches an agent on or off; switched on, it counts as offline until it is heard.
@@ -148,11 +169,15 @@ const fn status_after(status: AgentStatus, enabled: bool) -> AgentStatus {
 fn shown(tx: &mut Tx<'_>, agent: Agent) -> Result<Agent> {
     let mut agent = rows::as_heard(tx, agent)?;
     let Some(identity) = identities::find(tx, agent.id)? else { return Ok(agent) };
-    let join: JoinState = serde_json::from_str(&identity.join_state)
-        .map_err(|cause| Error::internal_defect(format!("a stored join state does not fit: {cause}")))?;
-    agent.locked_reason = match join {
-        JoinState::Locked { since, .. } => Some(format!(
-            "since {since} two hosts have used this agent's key: remove the agent and enrol the host anew"
+    agent.locked_reason = match join_state(&identity)? {
+        JoinState::Locked { since, ahead, behind, ahead_address, behind_address } => Some(format!(
+            "since {since} two hosts have used this agent's key: one at {} that is ahead (request {}), and one at {} \
+             behind it (request {}); stop the copy and unlock the agent with POST /agents/{{id}}/unlock and keep \
+             \"ahead\" or \"behind\", or remove the agent and enrol the host anew",
+            ahead_address.as_deref().unwrap_or("an unknown address"),
+            ahead.seq,
+            behind_address.as_deref().unwrap_or("an unknown address"),
+            behind.seq
         )),
         JoinState::Enrolled | JoinState::Joined { .. } => None,
     };

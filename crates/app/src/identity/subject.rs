@@ -2,7 +2,7 @@
 
 use plimsoll_authority::token::Subject;
 use plimsoll_core::{
-    Error, ErrorCode, Result,
+    Error, ErrorCode, Result, Timestamp,
     audit::PrincipalType,
     id::{AgentId, ClientId, TypedId, UserId},
     identity::{Client, PrincipalRef, RoleHolder, User},
@@ -57,10 +57,13 @@ fn subject(tx: &mut Tx<'_>, principal: PrincipalRef, who: Who) -> Result<Subject
 /// Newer than any change: what the bearer may do does not follow from roles, so that no change of them makes
 /// the token stale. Only a revocation ends it.
 pub(crate) const NEVER_STALE: u64 = i64::MAX as u64;
+/// The same for agents, with room above: each has a count of its own.
+const FIRST_OF_AGENT: u64 = 1 << 62;
 
 /// For an agent's token: what it may do follows from being one.
-pub(crate) fn of_agent(identity: &AgentIdentity) -> Subject {
-    Subject {
+pub(crate) fn of_agent(tx: &mut Tx<'_>, identity: &AgentIdentity) -> Result<Subject> {
+    let authz_version = access::own_version(tx, identity.agent.uuid())?.unwrap_or(FIRST_OF_AGENT);
+    Ok(Subject {
         tenant: identity.tenant,
         kind: PrincipalType::Agent,
         id: identity.agent.uuid(),
@@ -70,8 +73,14 @@ pub(crate) fn of_agent(identity: &AgentIdentity) -> Subject {
         grants: Grants::new([Grant { permission: Permission::AgentSession, environment: None }]),
         client_id: identity.agent.to_string(),
         scope: None,
-        authz_version: NEVER_STALE,
-    }
+        authz_version,
+    })
+}
+
+/// Makes every token that the agent has stale: one of two copies is let in again, and both have tokens.
+pub(crate) fn end_tokens_of_agent(tx: &mut Tx<'_>, agent: AgentId, now: Timestamp) -> Result<()> {
+    let next = access::own_version(tx, agent.uuid())?.unwrap_or(FIRST_OF_AGENT) + 1;
+    access::set_own_version(tx, agent.uuid(), next, now)
 }
 
 /// The contract's `user_id` of an agent: its own id.

@@ -10,10 +10,11 @@ use plimsoll_authority::{
     secret::{ExposeSecret as _, SecretString},
 };
 use plimsoll_core::{
-    Error, Result, Timestamp,
+    Error, ErrorCode, Result, Timestamp,
     audit::{AuditOutcome, Origin},
     id::{AgentId, AuditEventId, ClientId, EventId, TenantId, TypedId},
     identity::{Client, ClientAuthentication},
+    inventory::Agent,
 };
 use plimsoll_store::{
     Lock, Scope, Tx,
@@ -25,10 +26,14 @@ use plimsoll_store::{
         nonce::{self, NonceKind},
         revocation::{self, Revoked},
     },
+    resource,
 };
 use serde_json::json;
 
-use super::client::{Party, SCOPE, nobody};
+use super::{
+    client::{Party, SCOPE, nobody},
+    refused::Account,
+};
 use crate::{
     App,
     identity::{first_start::server_principal, renewal::outlives_tokens},
@@ -38,6 +43,16 @@ use crate::{
 enum Signer {
     Agent(AgentIdentity),
     Client(TenantId, Client, String),
+}
+
+impl Signer {
+    /// Whose trail a failure belongs to.
+    fn account(&self) -> Account {
+        match self {
+            Self::Agent(identity) => Account::agent(identity),
+            Self::Client(tenant, client, _) => Account::client(*tenant, client.id),
+        }
+    }
 }
 
 impl App {
@@ -59,13 +74,19 @@ impl App {
             Signer::Agent(identity) => public_key(&identity.public_key)?,
             Signer::Client(_, _, key) => public_key(key)?,
         };
-        let verified = parsed.verify(&key, &self.assertion_rules()?, self.context.now()).map_err(refused)?;
+        let verified = match parsed.verify(&key, &self.assertion_rules()?, self.context.now()) {
+            Ok(verified) => verified,
+            Err(refusal) => {
+                self.note_refused_sign_in(signer.account(), origin).await?;
+                return Err(refused(refusal));
+            }
+        };
         match signer {
             Signer::Agent(identity) => {
                 let join = verified.join().map_err(refused)?;
                 self.join(identity, join, origin).await
             }
-            Signer::Client(tenant, client, _) => self.use_up(tenant, client, verified).await,
+            Signer::Client(tenant, client, _) => self.use_up(tenant, client, verified, origin).await,
         }
     }
 
@@ -91,7 +112,13 @@ impl App {
             .await
     }
 
-    async fn use_up(&self, tenant: TenantId, client: Client, verified: VerifiedAssertion) -> Result<Party, OAuthError> {
+    async fn use_up(
+        &self,
+        tenant: TenantId,
+        client: Client,
+        verified: VerifiedAssertion,
+        origin: &Origin,
+    ) -> Result<Party, OAuthError> {
         let nonce = format!("{}:{}", client.id, verified.jti);
         let spent = self
             .store
@@ -102,6 +129,7 @@ impl App {
         if spent {
             return Ok(Party::Client(tenant, Box::new(client)));
         }
+        self.note_refused_sign_in(Account::client(tenant, client.id), origin).await?;
         Err(OAuthError::new(OAuthErrorCode::InvalidClient, "the assertion was used before; sign a new one"))
     }
 
@@ -118,15 +146,18 @@ impl App {
                 if identity.revoked_at.is_some() {
                     return Ok(None);
                 }
-                let verdict = join::judge(&state_of(&identity)?, join.clone(), now);
-                settle(tx, identity, &verdict, ids, &origin, now).map(|identity| Some((verdict, identity)))
+                // What is switched off is not counted: the agent asks the same again when it is switched on.
+                if resource::find::<Agent>(tx, agent)?.is_some_and(|agent| !agent.enabled) {
+                    return Ok(Some((Some(disabled().into()), identity)));
+                }
+                let verdict = join::judge(&state_of(&identity)?, join.clone(), origin.address.as_deref(), now);
+                let identity = settle(tx, identity, &verdict, ids, &origin, now)?;
+                Ok(Some((verdict.refusal(), identity)))
             })
             .await?;
-        let (verdict, identity) = outcome.ok_or_else(nobody)?;
-        match verdict.refusal() {
-            Some(refusal) => Err(refusal),
-            None => Ok(Party::Agent(Box::new(identity))),
-        }
+        // An agent repeats these by itself, for as long as its host runs: the trail has their one cause.
+        let (refusal, identity) = outcome.ok_or_else(nobody)?;
+        refusal.map_or_else(|| Ok(Party::Agent(Box::new(identity))), Err)
     }
 }
 
@@ -173,7 +204,7 @@ fn lock_out(
         resource_id: Some(resource_id.clone()),
         outcome: AuditOutcome::Succeeded,
         error_code: None,
-        change: Some(json!({ "reason": "two hosts use this agent's identity" })),
+        change: Some(json!({ "reason": "two hosts use this agent's identity", "join": as_json(&identity.join_state) })),
     };
     audit::append(tx, &server_principal(identity.tenant), origin, entry)?;
     let event = NewEvent {
@@ -188,6 +219,13 @@ fn lock_out(
     event::append(tx, &event)
 }
 
+fn disabled() -> Error {
+    Error::new(
+        ErrorCode::AgentDisabled,
+        "this agent is switched off; switch it on with PUT /agents/{id} and enabled true",
+    )
+}
+
 fn state_of(identity: &AgentIdentity) -> Result<JoinState> {
     serde_json::from_str(&identity.join_state)
         .map_err(|cause| Error::internal_defect(format!("a stored join state does not fit: {cause}")))
@@ -195,6 +233,10 @@ fn state_of(identity: &AgentIdentity) -> Result<JoinState> {
 
 fn as_text(state: &JoinState) -> Result<String> {
     serde_json::to_string(state).map_err(|cause| Error::internal_defect(format!("a join state is not JSON: {cause}")))
+}
+
+fn as_json(join_state: &str) -> serde_json::Value {
+    serde_json::from_str(join_state).unwrap_or_default()
 }
 
 fn public_key(jwk: &str) -> Result<PublicKey> {

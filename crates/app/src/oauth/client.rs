@@ -17,6 +17,7 @@ use plimsoll_store::{
     identity::{agent::AgentIdentity, credential, credential::ClientProof},
 };
 
+use super::refused::Account;
 use crate::App;
 
 pub(super) const SCOPE: Scope = Scope::System(SystemReason::SignIn);
@@ -103,9 +104,14 @@ impl App {
             Some((tenant, client, proof)) if is_proven(&client, &proof, &secret) => {
                 Ok(Party::Client(tenant, Box::new(client)))
             }
-            _ => {
+            other => {
+                let account = other.map(|(tenant, client, _)| Account::client(tenant, client.id));
+                let (audit, from) = (self.context.id(), origin.clone());
                 self.store
-                    .write(SCOPE, "client_sign_in_failed", move |tx| remember(tx, &address, counted, now))
+                    .write(SCOPE, "client_sign_in_failed", move |tx| {
+                        account.as_ref().map_or(Ok(()), |account| account.note(tx, audit, &from, now))?;
+                        remember(tx, &address, counted, now)
+                    })
                     .await?;
                 tracing::warn!(request_id = origin.request_id, "a client did not prove who it is");
                 Err(nobody())

@@ -6,6 +6,7 @@ mod decision;
 mod device;
 mod query;
 mod refresh;
+mod refused;
 mod sign_in;
 mod ticket;
 mod token;

@@ -19,7 +19,10 @@ use plimsoll_store::{
 };
 use serde_json::json;
 
-use super::client::{SCOPE, address_subject, attempts, remember};
+use super::{
+    client::{SCOPE, address_subject, attempts, remember},
+    refused::Account,
+};
 use crate::{App, identity::user::end_sessions};
 
 /// How long the page remembers who signed in.
@@ -54,10 +57,16 @@ impl App {
         self.count_attempt(account.clone(), address.clone(), now).await?;
         let (tenant_name, user_name) = (typed.tenant, typed.user);
         let found = self.store.read(SCOPE, "sign_in_read", move |tx| find(tx, &tenant_name, &user_name)).await?;
+        let tried =
+            found.as_ref().map(|found| Account::user(found.tenant.id, found.user.as_ref().map(|(user, _)| user.id)));
+        let found = found.and_then(|found| found.user.map(|(user, hash)| (found.tenant, user, hash)));
         let stored = found.as_ref().filter(|(_, user, _)| user.active).and_then(|(_, _, hash)| hash.clone());
         let authority = self.authority()?;
         let check = authority.check_password(typed.password.clone(), stored).await?;
         let Some((tenant, user, _)) = found.filter(|_| check != PasswordCheck::Wrong) else {
+            if let Some(tried) = tried {
+                self.note_refused_sign_in(tried, origin).await?;
+            }
             return Err(refused(&account, origin));
         };
         let rehashed = match check {
@@ -186,11 +195,17 @@ fn begin(tx: &mut Tx<'_>, begun: &Begun, origin: &Origin) -> Result<SignedIn> {
     })
 }
 
-/// The user of these names with the password's hash. A client's service user cannot sign in.
-fn find(tx: &mut Tx<'_>, tenant: &str, user: &str) -> Result<Option<(Tenant, User, Option<String>)>> {
+/// The tenant of a name, and its user of a name with the password's hash.
+struct Found {
+    tenant: Tenant,
+    user: Option<(User, Option<String>)>,
+}
+
+/// Who these names mean. A client's service user cannot sign in.
+fn find(tx: &mut Tx<'_>, tenant: &str, user: &str) -> Result<Option<Found>> {
     let Some(tenant) = tenant_by_name(tx, tenant)? else { return Ok(None) };
     let found = tx.within(tenant.id, |tx| credential::user_by_name(tx, user))?;
-    Ok(found.filter(|(user, _)| user.service_of.is_none()).map(|(user, hash)| (tenant, user, hash)))
+    Ok(Some(Found { tenant, user: found.filter(|(user, _)| user.service_of.is_none()) }))
 }
 
 /// By what failed attempts of an account are known, whether it exists or not.

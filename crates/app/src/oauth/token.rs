@@ -50,7 +50,7 @@ impl App {
     async fn own_token(&self, party: Party, scope: Option<&str>) -> Result<TokenResponse, OAuthError> {
         match party {
             Party::Client(tenant, client) => self.client_token(tenant, *client, scope).await,
-            Party::Agent(identity) => self.agent_token(&identity, scope),
+            Party::Agent(identity) => self.agent_token(*identity, scope).await,
             Party::Public(_) => Err(OAuthError::new(
                 OAuthErrorCode::UnauthorizedClient,
                 "a public client has no rights of its own; sign in with the device grant",
@@ -74,8 +74,10 @@ impl App {
         Ok(TokenResponse::new(issued, None, said))
     }
 
-    fn agent_token(&self, identity: &AgentIdentity, scope: Option<&str>) -> Result<TokenResponse, OAuthError> {
-        let (issued, said) = self.issue_narrowed(subject::of_agent(identity), scope)?;
+    async fn agent_token(&self, identity: AgentIdentity, scope: Option<&str>) -> Result<TokenResponse, OAuthError> {
+        let tenant = Scope::Tenant(identity.tenant);
+        let subject = self.store.read(tenant, "agent_token", move |tx| subject::of_agent(tx, &identity)).await?;
+        let (issued, said) = self.issue_narrowed(subject, scope)?;
         Ok(TokenResponse::new(issued, None, said))
     }
 

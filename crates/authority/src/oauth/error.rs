@@ -1,6 +1,6 @@
 //! Errors in OAuth's own format (RFC 6749, section 5.2; RFC 8628, section 3.5; RFC 7009, section 2.2.1).
 
-use plimsoll_core::{Error, error::ErrorKind};
+use plimsoll_core::{Error, ErrorCode, error::ErrorKind};
 use serde::{Deserialize, Serialize};
 
 use crate::token::Refusal;
@@ -49,6 +49,9 @@ pub struct OAuthError {
 struct Body<'a> {
     error: OAuthErrorCode,
     error_description: &'a str,
+    /// Ours, beside OAuth's few words: what agents decide by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<ErrorCode>,
 }
 
 impl OAuthError {
@@ -110,7 +113,8 @@ impl OAuthError {
 
 impl Serialize for OAuthError {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Body { error: self.code, error_description: &self.description }.serialize(serializer)
+        let code = self.cause().map(Error::code);
+        Body { error: self.code, error_description: &self.description, code }.serialize(serializer)
     }
 }
 
@@ -152,7 +156,6 @@ fn permitted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use plimsoll_core::ErrorCode;
 
     #[test]
     fn the_body_is_oauths_own() {
@@ -171,5 +174,9 @@ mod tests {
         assert_eq!(error.cause().unwrap().internal_text(), Some("table users is gone"));
         let busy = OAuthError::from(Error::new(ErrorCode::Unavailable, "draining"));
         assert_eq!(busy.status(), 503);
+        let locked = serde_json::to_value(OAuthError::from(Error::new(ErrorCode::AgentLocked, "locked"))).unwrap();
+        let expected =
+            serde_json::json!({ "error": "invalid_grant", "error_description": "locked", "code": "AGENT_LOCKED" });
+        assert_eq!(locked, expected);
     }
 }

@@ -91,6 +91,18 @@ words!(AgentStatus, "status of an agent", {
     Disabled = "disabled",
 });
 
+/// One of two hosts that use one agent's identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AgentCopy {
+    /// The one that got the last token before the lock.
+    Ahead,
+    /// The one whose request gave the copy away.
+    Behind,
+}
+
+words!(AgentCopy, "copy of an agent", { Ahead = "ahead", Behind = "behind" });
+
 /// Missing beats after which an agent counts as degraded.
 pub const DEGRADED_BEATS: i64 = 3;
 /// Missing beats after which an agent counts as offline.

@@ -5,7 +5,7 @@ pub mod choice;
 pub mod health;
 pub mod target;
 
-pub use agent::{Agent, AgentResources, AgentStatus, Capability};
+pub use agent::{Agent, AgentCopy, AgentResources, AgentStatus, Capability};
 pub use choice::agent_of;
 pub use health::{ContainerHealth, EngineHealth, HealthReport};
 pub use target::{RunningApplication, StickerView, Target, TargetStatus, TargetType};

@@ -36,6 +36,7 @@ pub fn body(id: Op) -> Option<Value> {
             "publicKeyPem": "-".repeat(100)
         }),
         Op::AgentUpdate => json!({ "name": "agent-1" }),
+        Op::AgentUnlock => json!({ "keep": "ahead" }),
         Op::AgentHeartbeat => json!({
             "status": "online", "version": "0.1.0", "protocolVersion": 1,
             "resources": { "cpus": 1, "memoryBytes": 1, "memoryAvailableBytes": 1, "diskBytes": 1, "diskFreeBytes": 1, "loadMillis": 1 }

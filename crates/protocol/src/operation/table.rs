@@ -196,5 +196,6 @@ operations! {
     ApprovalPolicyUpdate "approval_policy_update", Put "/approval-policies/{id}", GovernanceChange, Mutation, None, Standard, Addition, Built;
     ApprovalPolicyDelete "approval_policy_delete", Delete "/approval-policies/{id}", GovernanceChange, Mutation, None, Standard, Addition, Built;
     PromotionResume "promotion_resume", Post "/promotions/{id}/resume", PromotionCreate, Mutation, InTransaction, Standard, Addition, Built;
+    AgentUnlock "agent_unlock", Post "/agents/{id}/unlock", AgentWrite, Mutation, InTransaction, Standard, Addition, Built;
     DeploymentJobCancel "deployment_job_cancel", Post "/deployment-jobs/{id}/cancel", DeploymentControl, Mutation, InTransaction, Standard, Addition, Built;
 }

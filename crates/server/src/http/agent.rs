@@ -3,7 +3,7 @@
 use plimsoll_core::{Result, inventory::Agent};
 use plimsoll_protocol::{
     agent::enrol::{HeartbeatAnswer, HeartbeatRequest, RegisterRequest, Registered},
-    inventory::UpdateAgent,
+    inventory::{UnlockAgent, UpdateAgent},
     operation::OperationId as Op,
 };
 
@@ -16,6 +16,7 @@ pub(crate) fn routes() -> Result<Vec<Route>> {
         Route::new(Op::AgentGet, get).answers::<Agent>(),
         Route::new(Op::AgentUpdate, update).takes::<UpdateAgent>()?.answers::<Agent>(),
         Route::new(Op::AgentDelete, delete),
+        Route::new(Op::AgentUnlock, unlock).takes::<UnlockAgent>()?.answers::<Agent>(),
         Route::new(Op::AgentHeartbeat, heartbeat).takes::<HeartbeatRequest>()?.answers::<HeartbeatAnswer>(),
     ])
 }
@@ -42,6 +43,11 @@ async fn update(mut call: Call) -> Result<Answer> {
 
 async fn delete(call: Call) -> Result<Answer> {
     Answer::reply(call.server.app.agent_delete(&call.caller, call.id("id")?).await?)
+}
+
+async fn unlock(mut call: Call) -> Result<Answer> {
+    let (id, body) = (call.id("id")?, call.body()?);
+    Answer::reply(call.server.app.agent_unlock(&call.caller, id, body).await?)
 }
 
 async fn heartbeat(mut call: Call) -> Result<Answer> {

@@ -69,6 +69,29 @@ pub enum Concerned {
     Everybody,
 }
 
+/// The version at which a principal's tokens are good, where it is no value of the tenant's counter: agents hold no
+/// roles. `None`: it was never set.
+pub fn own_version(tx: &mut Tx<'_>, principal: Uuid) -> Result<Option<u64>> {
+    let tenant = tx.tenant()?;
+    let row = tx.query_opt(
+        "SELECT version FROM authz_version WHERE tenant_id = $1 AND principal_id = $2",
+        params![tenant, principal],
+    )?;
+    Ok(row.map(crate::Row::first::<i64>).transpose()?.map(i64::unsigned_abs))
+}
+
+/// Sets it: the principal's older tokens are stale from now on.
+pub fn set_own_version(tx: &mut Tx<'_>, principal: Uuid, version: u64, now: Timestamp) -> Result<()> {
+    let tenant = tx.tenant()?;
+    tx.execute(
+        "INSERT INTO authz_version (tenant_id, principal_id, version, changed_at) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (tenant_id, principal_id) DO UPDATE SET version = excluded.version, changed_at = excluded.changed_at",
+        params![tenant, principal, version.cast_signed(), now],
+    )?;
+    tx.wake_after_commit();
+    Ok(())
+}
+
 /// Raises the tenant's counter for a change: tokens issued before it are stale from now on. Changes of one
 /// tenant wait for each other here, until the transaction ends.
 pub fn raise(tx: &mut Tx<'_>, concerned: Concerned, now: Timestamp) -> Result<()> {

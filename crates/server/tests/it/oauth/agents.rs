@@ -3,7 +3,7 @@
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use super::{INVALID_CLIENT, keys::Key, trail};
+use super::{INVALID_CLIENT, keys::Key, stream::Stream, trail};
 use crate::{
     on_both,
     world::{Answer, World},
@@ -13,6 +13,9 @@ on_both! {
     a_registration_token_is_good_for_one_key;
     an_agent_signs_for_its_tokens;
     a_copied_agent_is_locked;
+    one_of_two_copies_is_let_in_again;
+    a_disabled_agent_gets_no_token_and_loses_its_stream;
+    an_agent_with_the_wrong_key_gets_nothing;
 }
 
 async fn registration_token(world: &World) -> String {
@@ -111,4 +114,97 @@ async fn a_copied_agent_is_locked(world: &World) {
     assert_eq!(locked.len(), 1, "{locked:?}");
     let seen = world.get(&format!("/api/v1/agents/{}", agent["agentId"].as_str().unwrap())).await;
     assert!(seen.data()["lockedReason"].is_string(), "{seen:?}");
+}
+
+/// Two hosts with one identity, both with a token; the agent is locked. The owner's next join would be its third.
+async fn copied(world: &World) -> (Value, Key, [String; 2]) {
+    let (token, key) = (registration_token(world).await, Key::generate());
+    let agent = register(world, &token, &key).await.data().clone();
+    let owner = join(world, &agent, &key, 1, "a-1").await.text("access_token");
+    let copy = join(world, &agent, &key, 2, "copy-2").await.text("access_token");
+    let refused = join(world, &agent, &key, 2, "a-2").await.refused(400, "invalid_grant");
+    assert_eq!(refused.body["code"], "AGENT_LOCKED");
+    (agent, key, [owner, copy])
+}
+
+async fn one_of_two_copies_is_let_in_again(world: &World) {
+    let (agent, key, tokens) = copied(world).await;
+    let path = format!("/api/v1/agents/{}", agent["agentId"].as_str().unwrap());
+    let reason = world.get(&path).await.data()["lockedReason"].as_str().unwrap().to_owned();
+    assert!(reason.contains("127.0.0.1") && reason.contains("request 2"), "{reason}");
+    let unlock = format!("{path}/unlock");
+    world.post(&unlock, &json!({ "keep": "both" })).await.expect(400, "VALIDATION_FAILED");
+
+    let unlocked = world.post(&unlock, &json!({ "keep": "behind", "reason": "the other was a snapshot" })).await;
+    assert!(unlocked.data().get("lockedReason").is_none(), "{unlocked:?}");
+    assert_eq!(trail(world, "agent_unlock").await[0]["change"]["keep"], "behind");
+    world.post(&unlock, &json!({ "keep": "behind" })).await.expect(409, "STATE_CONFLICT");
+    // The owner repeats what was refused, and goes on; tokens of before are nobody's any more.
+    let fresh = join(world, &agent, &key, 2, "a-2").await.text("access_token");
+    for old in &tokens {
+        world.refused_in_time(old, "TOKEN_STALE").await;
+    }
+    let answer = heartbeat(world, &agent, &fresh).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    assert_eq!(join(world, &agent, &key, 3, "a-3").await.status, StatusCode::OK);
+    // The copy still runs: it gives itself away again.
+    let again = join(world, &agent, &key, 3, "copy-3").await.refused(400, "invalid_grant");
+    assert_eq!(again.body["code"], "AGENT_LOCKED");
+    world.refused_in_time(&fresh, "UNAUTHENTICATED").await;
+
+    world.post(&unlock, &json!({ "keep": "ahead" })).await.data();
+    assert_eq!(join(world, &agent, &key, 4, "a-4").await.status, StatusCode::OK);
+    assert_eq!(trail(world, "agent_locked").await.len(), 2);
+}
+
+async fn a_disabled_agent_gets_no_token_and_loses_its_stream(world: &World) {
+    let (token, key) = (registration_token(world).await, Key::generate());
+    let agent = register(world, &token, &key).await.data().clone();
+    let token = join(world, &agent, &key, 1, "j-1").await.text("access_token");
+    let path = format!("/api/v1/agents/{}", agent["agentId"].as_str().unwrap());
+    let mut stream = Stream::open(world, &format!("{path}/task-stream"), &token).await;
+    assert_eq!(stream.frame().await["type"], "server.hello");
+
+    let switch = async |enabled: bool| {
+        let name = world.get(&path).await.data()["name"].clone();
+        let body = json!({ "name": name, "enabled": enabled });
+        let changed = world.call("PUT", &path, Some(&world.admin), Some(&body)).await;
+        assert_eq!(changed.data()["enabled"], enabled);
+    };
+    switch(false).await;
+    assert_eq!(stream.closed().await, 4401);
+    let refused = join(world, &agent, &key, 2, "j-2").await.refused(400, "invalid_grant");
+    assert_eq!(refused.body["code"], "AGENT_DISABLED");
+    world.refused_in_time(&token, "UNAUTHENTICATED").await;
+    let beat = heartbeat(world, &agent, &token).await;
+    assert_eq!(beat.status, StatusCode::UNAUTHORIZED, "{beat:?}");
+
+    // What was refused was not counted: the agent asks the same again.
+    switch(true).await;
+    let fresh = join(world, &agent, &key, 2, "j-2").await.text("access_token");
+    plimsoll_testkit::eventually_async("it is heard again", plimsoll_testkit::PATIENCE, async || {
+        let beat = heartbeat(world, &agent, &fresh).await;
+        if beat.status == StatusCode::OK { Ok(()) } else { Err(beat.body.to_string()) }
+    })
+    .await
+    .unwrap();
+}
+
+async fn an_agent_with_the_wrong_key_gets_nothing(world: &World) {
+    let (token, key) = (registration_token(world).await, Key::generate());
+    let agent = register(world, &token, &key).await.data().clone();
+    join(world, &agent, &key, 1, "j-1").await.text("access_token");
+    let before = world.rows().await;
+    for (seq, jti) in [(1, "j-1"), (2, "j-2"), (7, "j-7")] {
+        let refused = join(world, &agent, &Key::generate(), seq, jti).await.refused(401, INVALID_CLIENT);
+        assert!(refused.body["error_description"].as_str().unwrap().contains("assertion"), "{refused:?}");
+        assert_eq!(world.rows().await, before, "join {seq} changed something");
+    }
+    // The agent itself is not locked by it.
+    assert_eq!(join(world, &agent, &key, 2, "j-2").await.status, StatusCode::OK);
+    let failed = trail(world, "agent_sign_in").await;
+    assert_eq!(failed.len(), 3, "{failed:?}");
+    let id = &agent["agentId"];
+    assert!(failed.iter().all(|one| one["outcome"] == "refused" && one["resourceId"] == *id), "{failed:?}");
+    assert!(failed.iter().all(|one| one["address"] == "127.0.0.1"), "{failed:?}");
 }

@@ -55,6 +55,11 @@ async fn whoever_does_not_prove_who_they_are_gets_nothing(world: &World) {
         let answer = asked(basic(id, secret)).await.refused(401, INVALID_CLIENT);
         assert!(answer.header("www-authenticate").starts_with("Basic "));
     }
+    // The failure of a known client stands in its tenant's trail, without what was tried.
+    let failed = super::trail(world, "client_sign_in").await;
+    assert_eq!(failed.len(), 1, "{failed:?}");
+    assert_eq!((&failed[0]["outcome"], &failed[0]["resourceId"]), (&json!("refused"), &json!(machine.id)));
+    assert!(!world.audit().await.iter().any(|event| event.to_string().contains("plc_")));
     world.form("/oauth/token", &[("grant_type", "client_credentials")]).await.refused(401, INVALID_CLIENT);
     let public = [("grant_type", "client_credentials"), ("client_id", "plimsoll-cli")];
     world.form("/oauth/token", &public).await.refused(400, "unauthorized_client");

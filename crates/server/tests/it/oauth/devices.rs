@@ -16,6 +16,7 @@ on_both! {
     signing_out_ends_session_and_token;
     only_our_own_page_can_send_its_forms;
     passwords_cannot_be_guessed_fast;
+    failed_sign_ins_stand_in_the_trail;
     a_changed_password_ends_sessions;
 }
 
@@ -94,7 +95,8 @@ async fn the_first_administrator_signs_in(world: &World) {
     assert_eq!(world.call("GET", "/api/v1/tenants", Some(&tokens.text("access_token")), None).await.status, 200);
     poll(world, &begun).await.refused(400, "invalid_grant");
     for action in ["sign_in", "own_password_change", "device_approve"] {
-        assert_eq!(trail(world, action).await.len(), 1, "{action}");
+        let done = trail(world, action).await.into_iter().filter(|one| one["outcome"] == "succeeded");
+        assert_eq!(done.count(), 1, "{action}");
     }
 }
 
@@ -193,6 +195,28 @@ async fn passwords_cannot_be_guessed_fast(world: &World) {
         assert_eq!(&statuses[..5], [401; 5], "{user}");
         assert!(statuses[5..].contains(&429), "{user}: {statuses:?}");
     }
+}
+
+async fn failed_sign_ins_stand_in_the_trail(world: &World) {
+    let ada = world.person("ada", PASSWORD).await;
+    let begun = begin(world).await;
+    let code = begun.text("user_code");
+    let before = world.rows().await;
+    for (tenant, user) in [("default", "ada"), ("default", "nobody-of-this-name"), ("no-such-tenant", "ada")] {
+        let mut browser = Browser::default();
+        browser.open(world, PAGE).await;
+        let fields = [("user_code", code.as_str()), ("tenant", tenant), ("user", user), ("password", "not her words")];
+        let page = browser.submit(world, PAGE, &fields).await;
+        assert_eq!(page.status, StatusCode::UNAUTHORIZED, "{page:?}");
+        assert!(page.text.contains("tenant, name or password is wrong"), "{page:?}");
+    }
+    assert_eq!(world.rows().await, before);
+    let failed = trail(world, "sign_in").await;
+    let whose: Vec<_> = failed.iter().map(|one| (one["outcome"].clone(), one["resourceId"].clone())).collect();
+    // Newest first. What is no tenant's is in no tenant's trail.
+    assert_eq!(whose, [(json!("refused"), json!(null)), (json!("refused"), json!(ada))]);
+    let told = json!(failed).to_string();
+    assert!(!told.contains("not her words") && !told.contains("nobody-of-this-name"), "{told}");
 }
 
 async fn a_changed_password_ends_sessions(world: &World) {

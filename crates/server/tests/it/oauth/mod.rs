@@ -4,7 +4,8 @@ mod agents;
 mod browser;
 mod clients;
 mod devices;
-mod keys;
+pub mod keys;
+mod stream;
 
 use plimsoll_core::id::{ClientId, TypedId};
 use reqwest::StatusCode;
