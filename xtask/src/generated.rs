@@ -8,31 +8,40 @@ use crate::{Findings, repository::Repository};
 /// A file that the code writes.
 struct Generated {
     path: &'static str,
-    make: fn() -> Result<String>,
+    make: fn(&Repository) -> Result<String>,
 }
 
-/// Every generated file. A further one, such as the OpenAPI document, is a further row.
+/// Every generated file. A further one is a further row.
 const FILES: &[Generated] = &[
     Generated { path: "docs/reference/error-codes.md", make: error_codes },
     Generated { path: "docs/reference/permissions.md", make: permissions },
+    Generated { path: "docs/reference/openapi.json", make: openapi },
 ];
 
 /// Says which files no longer say what the code says.
 pub fn check(repository: &Repository) -> Result<Findings> {
+    differing(repository, FILES)
+}
+
+/// Writes them all; returns the paths of those that changed.
+pub fn write(repository: &Repository) -> Result<Vec<&'static str>> {
+    bring_up(repository, FILES)
+}
+
+fn differing(repository: &Repository, files: &[Generated]) -> Result<Findings> {
     let mut findings = Findings::new();
-    for file in FILES {
-        if repository.read(file.path).unwrap_or_default() != (file.make)()? {
+    for file in files {
+        if repository.read(file.path).unwrap_or_default() != (file.make)(repository)? {
             findings.push(format!("{} is out of date: run `cargo xtask generate` and commit it", file.path));
         }
     }
     Ok(findings)
 }
 
-/// Writes them all; returns the paths of those that changed.
-pub fn write(repository: &Repository) -> Result<Vec<&'static str>> {
+fn bring_up(repository: &Repository, files: &[Generated]) -> Result<Vec<&'static str>> {
     let mut written = Vec::new();
-    for file in FILES {
-        let text = (file.make)()?;
+    for file in files {
+        let text = (file.make)(repository)?;
         if repository.read(file.path).unwrap_or_default() == text {
             continue;
         }
@@ -44,7 +53,7 @@ pub fn write(repository: &Repository) -> Result<Vec<&'static str>> {
     Ok(written)
 }
 
-fn error_codes() -> Result<String> {
+fn error_codes(_: &Repository) -> Result<String> {
     let mut rows = Vec::new();
     for code in ErrorCode::ALL {
         let kind = serde_json::to_value(code.kind())?;
@@ -60,10 +69,16 @@ fn error_codes() -> Result<String> {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "every file is made by a function of the same shape")]
-fn permissions() -> Result<String> {
+fn permissions(_: &Repository) -> Result<String> {
     let rows: Vec<_> =
         Permission::ALL.iter().map(|one| [format!("`{}`", one.as_str()), one.meaning().to_owned()]).collect();
     Ok(page("Permissions", "Each operation needs exactly one of them.", ["permission", "allows to"], &rows))
+}
+
+/// By a program that has the server in it; this one stays small.
+fn openapi(repository: &Repository) -> Result<String> {
+    let program = ["run", "--quiet", "--locked", "--profile", "test", "--package", "xtask", "--features", "server"];
+    repository.cargo(&[&program[..], &["--", "openapi"]].concat())
 }
 
 fn page<const N: usize>(title: &str, intro: &str, heads: [&str; N], rows: &[[String; N]]) -> String {
@@ -85,19 +100,22 @@ mod tests {
     fn a_missing_or_changed_file_is_found_and_writing_mends_it() -> Result<()> {
         let tree = tempfile::tempdir()?;
         let repository = Repository::at(tree.path());
-        assert_eq!(check(&repository)?.len(), FILES.len());
-        assert_eq!(write(&repository)?.len(), FILES.len());
-        assert_eq!(check(&repository)?, Findings::new());
+        let files =
+            [Generated { path: "docs/a.md", make: permissions }, Generated { path: "docs/b.md", make: error_codes }];
+        assert_eq!(differing(&repository, &files)?.len(), 2);
+        assert_eq!(bring_up(&repository, &files)?, ["docs/a.md", "docs/b.md"]);
+        assert_eq!(differing(&repository, &files)?, Findings::new());
 
-        std::fs::write(repository.path(FILES[0].path), "edited by hand")?;
-        assert_eq!(check(&repository)?.len(), 1);
-        assert_eq!(write(&repository)?, [FILES[0].path]);
+        std::fs::write(repository.path("docs/a.md"), "edited by hand")?;
+        assert_eq!(differing(&repository, &files)?.len(), 1);
+        assert_eq!(bring_up(&repository, &files)?, ["docs/a.md"]);
         Ok(())
     }
 
     #[test]
     fn every_code_and_permission_is_listed() -> Result<()> {
-        let (codes, permissions) = (error_codes()?, permissions()?);
+        let repository = Repository::at(std::path::Path::new("."));
+        let (codes, permissions) = (error_codes(&repository)?, permissions(&repository)?);
         assert!(ErrorCode::ALL.iter().all(|code| codes.contains(&format!("| `{code}` |"))));
         assert!(Permission::ALL.iter().all(|one| permissions.contains(&format!("| `{}` |", one.as_str()))));
         Ok(())

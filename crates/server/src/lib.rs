@@ -10,4 +10,5 @@ mod listener;
 mod oauth;
 mod state;
 
+pub use http::openapi_document;
 pub use lifecycle::{Running, open_store, start};

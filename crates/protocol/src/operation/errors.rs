@@ -111,7 +111,7 @@ fn own(id: Op) -> Vec<Code> {
                 Code::RollbackImageMissing,
             ],
         ],
-        Op::DeploymentJobCancel => &[&[Code::StateConflict]],
+        Op::DeploymentJobCancel | Op::AgentUnlock => &[&[Code::StateConflict]],
         Op::IntegrationCreate | Op::IntegrationUpdate => &[&[Code::AlreadyExists]],
         Op::IntegrationTest | Op::IntegrationDiscover => &[OUTSIDE],
         Op::ComponentCreate | Op::ComponentUpdate => &[OUTSIDE, &[Code::AlreadyExists, Code::VersionMismatch]],

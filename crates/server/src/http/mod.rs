@@ -91,6 +91,13 @@ pub(crate) fn router(server: &Arc<Server>) -> Result<Router> {
     }))
 }
 
+/// The OpenAPI document of the operations that are built, as `GET /openapi.json` answers it, laid out for people.
+pub fn openapi_document() -> Result<String> {
+    let routes: Vec<Arc<route::Route>> = routes::all()?.into_iter().map(Arc::new).collect();
+    serde_json::to_string_pretty(&openapi::document(&routes)?)
+        .map_err(|cause| Error::internal_defect(format!("the OpenAPI document is not JSON: {cause}")))
+}
+
 fn attach(methods: MethodRouter, server: &Arc<Server>, route: Arc<route::Route>) -> MethodRouter {
     let filter = match route.operation.method {
         Method::Get | Method::WebSocket => MethodFilter::GET,
