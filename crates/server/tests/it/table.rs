@@ -95,13 +95,16 @@ async fn nobody_gets_401(world: &World) {
             reqwest::Client::builder().local_address(std::net::IpAddr::from(address)).build().unwrap()
         })
         .collect();
+    let before = world.rows().await;
     for (operation, client) in called().zip(clients.iter().cycle()) {
         let answer = World::read(asked(client, world, operation, NOBODY)).await.expect(401, "UNAUTHENTICATED");
         assert!(answer.header("www-authenticate").starts_with("Bearer "), "{operation:?}");
     }
+    assert_eq!(before, world.rows().await);
 }
 
 async fn a_missing_permission_is_403_and_audited(world: &World) {
+    let before = world.rows().await;
     for operation in called() {
         // A fresh user each time: nobody's bucket runs dry.
         let token = world.token(world.home, world.context.id(), all_but(operation.permission));
@@ -129,6 +132,7 @@ async fn a_missing_permission_is_403_and_audited(world: &World) {
             Effect::Read | Effect::Telemetry => assert!(refused.is_none(), "{operation:?}"),
         }
     }
+    assert_eq!(before, world.rows().await);
 }
 
 async fn a_refusal_names_the_resource_as_a_success_does(world: &World) {
@@ -155,6 +159,7 @@ async fn a_refusal_names_the_resource_as_a_success_does(world: &World) {
 }
 
 async fn ids_of_nobody_and_of_strangers_are_404(world: &World) {
+    let before = world.rows().await;
     for operation in called().filter(|one| one.parameters().next().is_some()) {
         let token = world.token(world.home, world.context.id(), crate::world::all());
         let absent = call(world, operation, NOBODY, Some(&token)).await;
@@ -162,11 +167,13 @@ async fn ids_of_nobody_and_of_strangers_are_404(world: &World) {
         let malformed = call(world, operation, "not-an-id", Some(&token)).await;
         assert_eq!(malformed.status, 404, "{operation:?}: {}", malformed.body);
     }
+    assert_eq!(before, world.rows().await);
     let mut nouns: Vec<&str> = called().filter(|one| one.parameters().count() == 1).map(Operation::tag).collect();
     nouns.sort_unstable();
     nouns.dedup();
     for noun in nouns {
         let Some(theirs) = examples::existing(world, noun, &world.stranger).await else { continue };
+        let before = world.rows().await;
         for operation in called().filter(|one| one.tag() == noun && one.parameters().count() == 1) {
             let token = world.token(world.home, world.context.id(), crate::world::all());
             let (foreign, absent) = (
@@ -179,6 +186,7 @@ async fn ids_of_nobody_and_of_strangers_are_404(world: &World) {
             assert_eq!((foreign.status, same(&foreign)), (absent.status, same(&absent)), "{operation:?}");
             assert_eq!(foreign.status, 404, "{operation:?}");
         }
+        assert_eq!(before, world.rows().await, "{noun}");
     }
 }
 
