@@ -62,7 +62,7 @@ fn others(
     let mut found = BTreeMap::new();
     for (owner, id) in running::releases_of_others(tx, environment.id, application)? {
         let Some(release) = resource::find_any::<Release>(tx, id)? else { continue };
-        let by = Reference::new("release", id, release.reference().to_string());
+        let by = Reference::new("release", id, release.reference());
         claim(&mut found, of_release(&release).into_keys(), &owner, &by);
     }
     for job in jobs::open_in(tx, environment.id)?.into_iter().filter(|job| job.application != application) {
@@ -82,7 +82,7 @@ fn others(
         Claims::Asked => {
             for (id, owner, release) in promotions::open_of_others(tx, environment.id, application)? {
                 let Some(release) = resource::find_any::<Release>(tx, release)? else { continue };
-                let by = Reference::new("promotion", id, release.reference().to_string());
+                let by = Reference::new("promotion", id, release.reference());
                 claim(&mut found, of_release(&release).into_keys(), &owner, &by);
             }
         }

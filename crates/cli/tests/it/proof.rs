@@ -42,7 +42,6 @@ pub fn library(file: &Path, key: &Path) -> Result<(), String> {
 /// Changes one byte of these packets in turn at 200 random places, and has each refused by each program. `seed`
 /// says which places.
 pub fn refuse_each_changed_byte(packets: &[Vec<u8>], seed: u64, folder: &Path, key: &Path) {
-    println!("the places of the changed bytes come of the seed {seed:#x}");
     let changed = changes(packets, seed);
     let halves = changed.chunks(changed.len().div_ceil(2));
     std::thread::scope(|scope| {
@@ -52,7 +51,7 @@ pub fn refuse_each_changed_byte(packets: &[Vec<u8>], seed: u64, folder: &Path, k
                 for packet in packets {
                     std::fs::write(&file, packet).unwrap();
                     for (index, verify) in ALL.iter().enumerate() {
-                        assert!(verify(&file, key).is_err(), "{index} takes {}", String::from_utf8_lossy(packet));
+                        assert!(verify(&file, key).is_err(), "{index} takes {} (seed {seed:#x})", String::from_utf8_lossy(packet));
                     }
                 }
             });

@@ -30,7 +30,7 @@ impl Sampler<'_> {
                 return fixed.clone();
             }
         }
-        for forms in ["oneOf", "anyOf"].map(|key| schema[key].as_array()).into_iter().flatten() {
+        if let Some(forms) = ["oneOf", "anyOf"].into_iter().find_map(|key| schema[key].as_array()) {
             let form = forms.iter().find(|form| form["type"] != "null");
             return form.map_or(Value::Null, |form| self.sample(form, name, depth));
         }
