@@ -51,7 +51,11 @@ pub fn refuse_each_changed_byte(packets: &[Vec<u8>], seed: u64, folder: &Path, k
                 for packet in packets {
                     std::fs::write(&file, packet).unwrap();
                     for (index, verify) in ALL.iter().enumerate() {
-                        assert!(verify(&file, key).is_err(), "{index} takes {} (seed {seed:#x})", String::from_utf8_lossy(packet));
+                        assert!(
+                            verify(&file, key).is_err(),
+                            "{index} takes {} (seed {seed:#x})",
+                            String::from_utf8_lossy(packet)
+                        );
                     }
                 }
             });

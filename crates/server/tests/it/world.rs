@@ -237,14 +237,7 @@ pub fn issue(world: &World, tenant: TenantId, user: UserId, grants: Grants, seco
     issue_by(world, &world.context, tenant, user, grants, seconds)
 }
 
-fn issue_by(
-    world: &World,
-    context: &Context,
-    tenant: TenantId,
-    user: UserId,
-    grants: Grants,
-    seconds: i64,
-) -> String {
+fn issue_by(world: &World, context: &Context, tenant: TenantId, user: UserId, grants: Grants, seconds: i64) -> String {
     let subject = Subject {
         tenant,
         kind: PrincipalType::User,
