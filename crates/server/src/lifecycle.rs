@@ -21,8 +21,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{config::Config, data_directory::DataDirectory, http, listener, state::Server};
 
-/// For background tasks to end after they were told to.
-const ENDING: Duration = Duration::from_secs(5);
+/// For requests in flight and background tasks to end after they were told to. With [`CLOSING`] less than the 20 s
+/// that a supervisor gives.
+const ENDING: Duration = Duration::from_secs(16);
+
+/// For the database to be closed after that.
+const CLOSING: Duration = Duration::from_secs(3);
 
 /// A server that runs.
 pub struct Running {
@@ -141,8 +145,11 @@ impl Running {
         // Streams look at once.
         self.app.store.wake().local();
         let ended = async { while self.tasks.join_next().await.is_some() {} };
-        if tokio::time::timeout(Duration::from_secs(16) + ENDING, ended).await.is_err() {
+        if tokio::time::timeout(ENDING, ended).await.is_err() {
             tracing::warn!("some background tasks did not end in time");
+        }
+        if tokio::time::timeout(CLOSING, self.app.store.close()).await.is_err() {
+            tracing::warn!("the database was not closed in time; the next start reads its log");
         }
     }
 }

@@ -27,7 +27,7 @@ const CONNECTIONS: usize = 16_384;
 /// For a request's headers to arrive.
 const HEADERS: Duration = Duration::from_secs(15);
 /// For requests in flight after the listener stopped.
-const DRAIN: Duration = Duration::from_secs(15);
+const DRAIN: Duration = Duration::from_secs(12);
 
 /// Reads certificate and key into an acceptor.
 pub(crate) fn tls(certificate: &Path, key: &Path) -> Result<TlsAcceptor> {

@@ -10,6 +10,8 @@ fn home() -> tempfile::TempDir {
     let mut server = Served::start(home.path());
     assert!(Command::new("kill").arg(server.child.id().to_string()).status().unwrap().success());
     assert_eq!(server.child.wait().unwrap().code(), Some(0));
+    let log = home.path().join("plimsoll-data/plimsoll.db-wal");
+    assert!(!log.exists() || fs::metadata(log).unwrap().len() == 0, "all is in the file itself");
     home
 }
 

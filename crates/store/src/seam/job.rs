@@ -91,8 +91,13 @@ pub(crate) fn run_caught(job: &Job, connection: Connection<'_>, after: &AfterCom
     if took > SLOW {
         tracing::warn!(operation = job.operation, millis = took.as_millis() as u64, "a transaction was slow");
     }
+    let failed = tx.has_failed();
     let effects = tx.into_effects();
     match outcome {
+        Ok(Ok(_)) if failed => (
+            Ran::failed(Error::internal_defect(format!("{} went on after a statement failed", job.operation))),
+            effects,
+        ),
         Ok(result) => (Ran(result), effects),
         Err(payload) => {
             let text = payload
@@ -105,18 +110,28 @@ pub(crate) fn run_caught(job: &Job, connection: Connection<'_>, after: &AfterCom
     }
 }
 
+enum Message {
+    Job(Job),
+    Close(oneshot::Sender<()>),
+}
+
 /// The sending side of a database's bounded queue.
 #[derive(Clone)]
-pub(crate) struct Queue(SyncSender<Job>);
+pub(crate) struct Queue(SyncSender<Message>);
 
 /// The receiving side, shared by the threads that serve it.
 #[derive(Clone)]
-pub(crate) struct Jobs(Arc<Mutex<Receiver<Job>>>);
+pub(crate) struct Jobs(Arc<Mutex<Inbox>>);
+
+struct Inbox {
+    receiver: Receiver<Message>,
+    closing: Option<oneshot::Sender<()>>,
+}
 
 impl Queue {
     pub(crate) fn new(depth: usize) -> (Self, Jobs) {
         let (sender, receiver) = sync_channel(depth);
-        (Self(sender), Jobs(Arc::new(Mutex::new(receiver))))
+        (Self(sender), Jobs(Arc::new(Mutex::new(Inbox { receiver, closing: None }))))
     }
 
     pub(crate) async fn run<T: Send + 'static>(
@@ -129,7 +144,7 @@ impl Queue {
         let (reply, answer) = oneshot::channel();
         let body: Body = Box::new(move |tx| body(tx).map(|value| Box::new(value) as Answer));
         let job = Job { scope, operation, limit, queued: Instant::now(), body, reply };
-        self.0.try_send(job).map_err(|refused| match refused {
+        self.0.try_send(Message::Job(job)).map_err(|refused| match refused {
             TrySendError::Full(_) => {
                 Error::new(ErrorCode::Unavailable, "the server is overloaded; repeat the call in a few seconds")
             }
@@ -141,19 +156,53 @@ impl Queue {
             .map(|value| *value)
             .map_err(|_| Error::internal_defect("a transaction answered another type than it was asked for"))
     }
+
+    /// After what is queued nothing more is taken. The answer comes when a thread says [`Jobs::closed`]; an error is
+    /// a thread that went away without.
+    pub(crate) fn close(&self) -> oneshot::Receiver<()> {
+        let (done, answer) = oneshot::channel();
+        // A queue that is full is not closed: the answer is an error at once.
+        drop(self.0.try_send(Message::Close(done)));
+        answer
+    }
 }
 
 impl Jobs {
-    /// Waits for one job and takes what else is there, up to `most`. `None` when no sender is left.
+    /// Waits for one job and takes what else is there, up to `most`. `None` when the queue was closed, or no sender
+    /// is left.
     pub(crate) fn take(&self, most: usize) -> Option<Vec<Job>> {
-        let receiver = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let mut batch = vec![receiver.recv().ok()?];
-        while batch.len() < most {
-            match receiver.try_recv() {
-                Ok(job) => batch.push(job),
-                Err(_) => break,
-            }
+        let mut inbox = self.inbox();
+        if inbox.closing.is_some() {
+            return None;
         }
-        Some(batch)
+        let mut batch = Vec::new();
+        let mut next = inbox.receiver.recv().ok();
+        loop {
+            match next {
+                Some(Message::Job(job)) => batch.push(job),
+                Some(Message::Close(done)) => {
+                    inbox.closing = Some(done);
+                    break;
+                }
+                None => break,
+            }
+            if batch.len() >= most {
+                break;
+            }
+            next = inbox.receiver.try_recv().ok();
+        }
+        (!batch.is_empty()).then_some(batch)
+    }
+
+    /// Tells who closed the queue that its thread has done all that it had to.
+    pub(crate) fn closed(&self) {
+        if let Some(done) = self.inbox().closing.take() {
+            // Who no longer waits needs no answer.
+            drop(done.send(()));
+        }
+    }
+
+    fn inbox(&self) -> std::sync::MutexGuard<'_, Inbox> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

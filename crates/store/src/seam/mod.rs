@@ -1,8 +1,10 @@
 //! The seam between the two databases: pools, parameter and row types, locks, wake-ups. Everything above
 //! it is written once.
 
+mod connect;
 mod job;
 pub(crate) mod lock;
+mod notify;
 mod postgres;
 pub(crate) mod row;
 pub(crate) mod scope;
@@ -138,6 +140,16 @@ impl Store {
             Backend::Postgres(database) => {
                 self.postgres(database, scope).run(scope, operation, Some(limit), body).await
             }
+        }
+    }
+
+    /// Ends writing: what is queued is committed, later changes are refused with 503, and SQLite's file holds all
+    /// that was written. PostgreSQL needs no goodbye.
+    pub async fn close(&self) {
+        if let Backend::Sqlite(database) = &*self.backend
+            && database.writer.close().await.is_err()
+        {
+            tracing::warn!("the database was not closed in order; the next start reads its log");
         }
     }
 

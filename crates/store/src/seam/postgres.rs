@@ -5,13 +5,15 @@ use std::{collections::HashMap, time::Duration};
 use plimsoll_core::{Error, ErrorCode, Result};
 use tokio::runtime::Runtime;
 use tokio_postgres::{
-    Client, Config, NoTls, Statement,
+    Client, Config, Statement,
     error::SqlState,
     types::{ToSql, Type},
 };
 
 use super::{
+    connect::{Heard, connect},
     job::{Job, Jobs, Queue, Ran, run_caught},
+    notify,
     row::{Column, Row},
     scope::Scope,
     sqlite::spawn,
@@ -59,7 +61,7 @@ impl PgConnection {
             .enable_all()
             .build()
             .map_err(|cause| Error::internal_defect(format!("no runtime for a database thread: {cause}")))?;
-        let client = runtime.block_on(connect(config))?;
+        let client = runtime.block_on(connect(config, Heard::Nothing))?;
         let mut this = Self { runtime, client, statements: HashMap::new(), last_failure: None, broken: false };
         this.batch(
             "SET statement_timeout = '10s'; SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '30s';
@@ -156,51 +158,6 @@ fn row(row: &tokio_postgres::Row) -> Result<Row> {
     Ok(Row(columns))
 }
 
-async fn connect(config: &Config) -> Result<Client> {
-    let away = |cause: &dyn std::fmt::Display| {
-        Error::new(ErrorCode::Unavailable, "PostgreSQL cannot be reached; check database.url and that it runs")
-            .internal(cause.to_string())
-    };
-    let limit = Duration::from_secs(10);
-    if config.get_ssl_mode() == tokio_postgres::config::SslMode::Disable || is_local(config) {
-        let (client, connection) = tokio::time::timeout(limit, config.connect(NoTls))
-            .await
-            .map_err(|_| away(&"no connection in 10 s"))?
-            .map_err(|cause| away(&cause))?;
-        tokio::spawn(async move {
-            if let Err(cause) = connection.await {
-                tracing::warn!(%cause, "a PostgreSQL connection ended");
-            }
-        });
-        return Ok(client);
-    }
-    let mut roots = rustls::RootCertStore::empty();
-    for certificate in rustls_native_certs::load_native_certs().certs {
-        // One unreadable certificate in the system's store must not lock us out of the others.
-        drop(roots.add(certificate));
-    }
-    let tls = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-    let tls = tokio_postgres_rustls::MakeRustlsConnect::new(tls);
-    let (client, connection) = tokio::time::timeout(limit, config.connect(tls))
-        .await
-        .map_err(|_| away(&"no connection in 10 s"))?
-        .map_err(|cause| away(&cause))?;
-    tokio::spawn(async move {
-        if let Err(cause) = connection.await {
-            tracing::warn!(%cause, "a PostgreSQL connection ended");
-        }
-    });
-    Ok(client)
-}
-
-fn is_local(config: &Config) -> bool {
-    use tokio_postgres::config::Host;
-    config.get_hosts().iter().all(|host| match host {
-        Host::Tcp(name) => name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback()),
-        Host::Unix(_) => true,
-    })
-}
-
 /// Ids are made to be unique: one that is not is a defect, and no name that somebody else took.
 fn is_primary_key(cause: &tokio_postgres::Error) -> bool {
     cause.as_db_error().and_then(|db| db.constraint()).is_some_and(|name| name.ends_with("_pkey"))
@@ -249,6 +206,7 @@ impl PostgresDatabase {
             }
             Ok(queue)
         };
+        notify::start(config, &after.wake)?;
         Ok(Self { app: pool(Role::App, connections)?, system: pool(Role::System, 3)? })
     }
 }

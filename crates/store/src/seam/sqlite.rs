@@ -270,6 +270,12 @@ fn write_loop(mut connection: SqliteConnection, path: &PathBuf, jobs: &super::jo
             }
         }
     }
+    // Without this the last changes would lie in the file beside it, and a copy of the database file alone lack them.
+    if let Err(cause) = connection.batch("PRAGMA wal_checkpoint(TRUNCATE)") {
+        tracing::warn!(error = ?cause, "the write-ahead log was not copied back; it is at the next start");
+    }
+    drop(connection);
+    jobs.closed();
 }
 
 struct Batch {

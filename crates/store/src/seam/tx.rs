@@ -30,11 +30,12 @@ pub struct Tx<'c> {
     connection: Connection<'c>,
     totals: &'c Totals,
     effects: Effects,
+    failed: bool,
 }
 
 impl<'c> Tx<'c> {
     pub(crate) fn new(scope: Scope, connection: Connection<'c>, totals: &'c Totals) -> Self {
-        Self { root: scope, scope, connection, totals, effects: Effects::default() }
+        Self { root: scope, scope, connection, totals, effects: Effects::default(), failed: false }
     }
 
     /// The tenant this transaction works for.
@@ -97,10 +98,12 @@ impl<'c> Tx<'c> {
 
     /// Runs a statement that changes rows; answers how many.
     pub fn execute(&mut self, sql: &str, params: &[Value<'_>]) -> Result<u64> {
-        match &mut self.connection {
+        let outcome = match &mut self.connection {
             Connection::Sqlite(connection) => connection.execute(sql, params),
             Connection::Postgres(connection) => connection.execute(sql, params),
-        }
+        };
+        self.failed |= outcome.is_err();
+        outcome
     }
 
     /// Runs several statements without parameters; for migrations alone.
@@ -113,10 +116,12 @@ impl<'c> Tx<'c> {
 
     /// Runs a statement that answers rows.
     pub fn query(&mut self, sql: &str, params: &[Value<'_>]) -> Result<Vec<Row>> {
-        match &mut self.connection {
+        let outcome = match &mut self.connection {
             Connection::Sqlite(connection) => connection.query(sql, params),
             Connection::Postgres(connection) => connection.query(sql, params),
-        }
+        };
+        self.failed |= outcome.is_err();
+        outcome
     }
 
     /// Runs a statement that answers at most one row.
@@ -162,6 +167,11 @@ impl<'c> Tx<'c> {
         self.totals
     }
 
+    /// Whether a statement failed. Such a transaction must not be committed: PostgreSQL would undo it and say nothing.
+    pub(crate) const fn has_failed(&self) -> bool {
+        self.failed
+    }
+
     pub(crate) fn into_effects(self) -> Effects {
         self.effects
     }
@@ -187,7 +197,7 @@ impl AfterCommit {
             self.totals.drop_table(tenant, table);
         }
         if effects.wake {
-            self.wake.local();
+            self.wake.everybody();
         }
     }
 }

@@ -9,25 +9,68 @@ use tokio::sync::watch;
 pub const POLL: Duration = Duration::from_secs(1);
 
 /// Wakes the waiters of this process, and of other replicas where the database can carry it.
-#[derive(Clone, Debug)]
-pub struct Wake(Arc<watch::Sender<u64>>);
+#[derive(Clone, Debug, Default)]
+pub struct Wake {
+    waiters: Counter,
+    commits: Counter,
+}
 
-impl Default for Wake {
+#[derive(Clone, Debug)]
+struct Counter(Arc<watch::Sender<u64>>);
+
+impl Default for Counter {
     fn default() -> Self {
         Self(Arc::new(watch::Sender::new(0)))
+    }
+}
+
+impl Counter {
+    fn count(&self) {
+        self.0.send_modify(|count| *count = count.wrapping_add(1));
     }
 }
 
 impl Wake {
     /// Wakes the waiters of this process.
     pub fn local(&self) {
-        self.0.send_modify(|count| *count = count.wrapping_add(1));
+        self.waiters.count();
+    }
+
+    /// Wakes everybody: there was a commit.
+    pub(super) fn everybody(&self) {
+        self.waiters.count();
+        self.commits.count();
+    }
+
+    /// Tells of each [`Wake::everybody`] until the last one who could call it is gone.
+    pub(super) fn committed(&self) -> Committed {
+        Committed(self.commits.0.subscribe())
+    }
+
+    /// Wakes the waiters of this process, without being one who commits.
+    pub(super) fn without_commits(&self) -> Self {
+        Self { waiters: self.waiters.clone(), commits: Counter::default() }
     }
 
     /// Something to wait on.
     #[must_use]
     pub fn waiter(&self) -> Waiter {
-        Waiter(self.0.subscribe())
+        Waiter(self.waiters.0.subscribe())
+    }
+}
+
+/// Commits of this process.
+pub(super) struct Committed(watch::Receiver<u64>);
+
+impl Committed {
+    /// Waits for the next commit; several at once are one. `false` when none can come any more.
+    pub(super) async fn next(&mut self) -> bool {
+        self.0.changed().await.is_ok()
+    }
+
+    /// Waits until no commit can come any more.
+    pub(super) async fn over(&mut self) {
+        while self.next().await {}
     }
 }
 

@@ -1,16 +1,21 @@
 //! The seam: parameters, failing and panicking closures, guards, lists, the wall between tenants.
 
+use std::time::Duration;
+
 use plimsoll_core::{Error, ErrorCode, component::Component};
 use plimsoll_store::{
-    Scope, audit, params,
+    Scope, Store, StoreConfig, audit, params,
     resource::{self, ListQuery, Page, Resource},
 };
+
+use plimsoll_testkit::{PATIENCE, eventually_async, postgres::Postgres};
 
 use crate::{both::World, on_both};
 
 on_both! {
     parameters_keep_their_numbers => parameters_keep_their_numbers;
     a_failing_and_a_panicking_closure_harm_nobody_else => a_failing_and_a_panicking_closure_harm_nobody_else;
+    a_closure_that_goes_on_after_a_failure_is_undone => a_closure_that_goes_on_after_a_failure_is_undone;
     a_lost_update_is_a_conflict => a_lost_update_is_a_conflict;
     names_are_free_again_after_deletion => names_are_free_again_after_deletion;
     another_tenant_sees_nothing => another_tenant_sees_nothing;
@@ -64,6 +69,60 @@ async fn a_failing_and_a_panicking_closure_harm_nobody_else(world: World) {
         .map(|one| one.name)
         .collect();
     assert_eq!(names, ["good"]);
+}
+
+async fn a_closure_that_goes_on_after_a_failure_is_undone(world: World) {
+    let component = world.any_component();
+    let (kept, id) = (component.clone(), component.id);
+    let going_on = world.store.write(world.scope(), "goes on", move |tx| {
+        resource::insert(tx, &kept)?;
+        assert!(tx.query("SELECT nothing FROM schema_version", params![]).is_err());
+        Ok(())
+    });
+    assert_eq!(going_on.await.unwrap_err().code(), ErrorCode::Internal);
+    let found = world.store.read(world.scope(), "find", move |tx| resource::find::<Component>(tx, id)).await.unwrap();
+    assert!(found.is_none());
+}
+
+#[tokio::test]
+async fn a_closed_database_is_whole_in_its_file_alone_and_takes_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("plimsoll.db");
+    let store = Store::open(&StoreConfig::Sqlite { path: path.clone(), readers: 1 }).unwrap();
+    let world = World::sqlite();
+    let (component, scope) = (world.any_component(), world.scope());
+    let (kept, id) = (component.clone(), component.id);
+    let written = store.write(scope, "insert", move |tx| resource::insert(tx, &kept));
+    let (written, ()) = tokio::join!(written, store.close());
+    written.unwrap();
+    let late = store.write(scope, "late", |tx| tx.query("SELECT 1", params![]).map(drop)).await;
+    assert_eq!(late.unwrap_err().code(), ErrorCode::Unavailable);
+    let copy = folder.path().join("copy.db");
+    std::fs::copy(&path, &copy).unwrap();
+    let copied = Store::open(&StoreConfig::Sqlite { path: copy, readers: 1 }).unwrap();
+    assert!(copied.read(scope, "find", move |tx| resource::find::<Component>(tx, id)).await.unwrap().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_of_one_replica_wakes_those_who_wait_at_another() {
+    let database = Postgres::shared().unwrap().fresh_database().unwrap();
+    let config = StoreConfig::Postgres { url: database.url(), connections: 1 };
+    let (here, there) = (Store::open(&config).unwrap(), Store::open(&config).unwrap());
+    let mut waiter = there.wake().waiter();
+    // Far longer than the test may take: only a wake-up ends it.
+    let woken = tokio::spawn(async move { waiter.wait(Duration::from_hours(1)).await });
+    let scope = World::sqlite().scope();
+    eventually_async("the other replica is woken", PATIENCE, async || {
+        here.write(scope, "wakes", |tx| {
+            tx.wake_after_commit();
+            Ok(())
+        })
+        .await
+        .unwrap();
+        woken.is_finished()
+    })
+    .await
+    .unwrap();
 }
 
 async fn a_lost_update_is_a_conflict(world: World) {
