@@ -56,7 +56,7 @@ impl Bucket {
     /// Decides about a request at `now`, and the bucket's next state.
     #[must_use]
     pub fn take(self, quota: Quota, now: Timestamp) -> (Self, Verdict) {
-        let interval = 60_000_000 / i64::from(quota.per_minute.max(1));
+        let interval = Self::cost(quota);
         let capacity = interval * i64::from(quota.burst.max(1));
         let now_micros = now.as_micros();
         let arrival = self.0.max(now_micros);
@@ -72,6 +72,18 @@ impl Bucket {
             retry_after_seconds: if allowed { 0 } else { (wait as u64).div_ceil(1_000_000).max(1) },
         };
         (Self(kept), verdict)
+    }
+
+    /// The state in which the calls of the next `debt` microseconds are spent at `now`: what replicas tell each other.
+    #[must_use]
+    pub const fn in_debt(debt: i64, now: Timestamp) -> Self {
+        Self(now.as_micros() + debt)
+    }
+
+    /// What one call of this quota costs, in microseconds.
+    #[must_use]
+    pub fn cost(quota: Quota) -> i64 {
+        60_000_000 / i64::from(quota.per_minute.max(1))
     }
 
     /// Whether the bucket is full at `now`, so that its state need not be kept.

@@ -19,7 +19,10 @@ use plimsoll_store::{POLL, Store, StoreConfig};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::Config, data_directory::DataDirectory, http, listener, state::Server};
+use crate::{
+    certificate::Certificate, config::Config, data_directory::DataDirectory, disk, http, listener, operator,
+    rate_exchange, state::Server,
+};
 
 /// For requests in flight and background tasks to end after they were told to. With [`CLOSING`] less than the 20 s
 /// that a supervisor gives.
@@ -32,6 +35,8 @@ const CLOSING: Duration = Duration::from_secs(3);
 pub struct Running {
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where the operator finds metrics and health.
+    pub operator_address: SocketAddr,
     /// How clients reach it.
     pub url: String,
     /// Whether the database is new.
@@ -55,8 +60,8 @@ pub async fn start(config: &Config, context: Context) -> Result<Running> {
     // One provider for the whole process; a second call changes nothing.
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     let data = DataDirectory::open(&config.data_directory)?;
-    let acceptor = match (&config.tls_certificate, &config.tls_key) {
-        (Some(certificate), Some(key)) => Some(listener::tls(certificate, key)?),
+    let certificate = match (&config.tls_certificate, &config.tls_key) {
+        (Some(chain), Some(key)) => Some(Certificate::read(chain.clone(), key.clone())?),
         _ => None,
     };
     let socket = TcpListener::bind(config.listen).await.map_err(|cause| {
@@ -65,20 +70,41 @@ pub async fn start(config: &Config, context: Context) -> Result<Running> {
             format!("cannot listen at {}: {cause}; choose another address with --listen", config.listen),
         )
     })?;
-    let address =
-        socket.local_addr().map_err(|cause| Error::internal_defect(format!("the listener has no address: {cause}")))?;
+    let address = local(&socket)?;
+    let operator = operator::bind(config.operator_address()).await?;
+    let operator_address = local(&operator)?;
     let store = open_store(config)?;
     let url = config.base_url(address);
     let started = identity::start(store, context, &authority(config, &url), settings(config)?).await?;
-    let server = Arc::new(Server::new(Arc::clone(&started.app))?);
+    let server = Arc::new(Server::new(Arc::clone(&started.app), &config.data_directory)?);
     let router = http::router(&server)?.merge(crate::oauth::router(&server));
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
     background(&mut tasks, &started.app, &stop);
-    let listening = stop.clone();
-    tasks.spawn(async move { listener::serve(socket, acceptor, router, listening).await });
-    tracing::info!(url, "the server is ready");
-    Ok(Running { address, url, first: started.first, app: started.app, server, stop, tasks, _data: data })
+    tasks.spawn(disk::watch(Arc::clone(&server), stop.clone()));
+    tasks.spawn(rate_exchange::run(Arc::clone(&server), stop.clone()));
+    let acceptor = certificate.as_ref().map(Certificate::acceptor);
+    if let Some(certificate) = certificate {
+        tasks.spawn(certificate.watch(stop.clone()));
+    }
+    tasks.spawn(listener::serve(operator, None, operator::router(&server), stop.clone()));
+    tasks.spawn(listener::serve(socket, acceptor, router, stop.clone()));
+    tracing::info!(url, operator = %operator_address, "the server is ready");
+    Ok(Running {
+        address,
+        operator_address,
+        url,
+        first: started.first,
+        app: started.app,
+        server,
+        stop,
+        tasks,
+        _data: data,
+    })
+}
+
+fn local(listener: &TcpListener) -> Result<SocketAddr> {
+    listener.local_addr().map_err(|cause| Error::internal_defect(format!("the listener has no address: {cause}")))
 }
 
 /// Opens the database that the configuration names; a server may be running on it.

@@ -1,6 +1,6 @@
 //! Accepting connections: plain or TLS, with timeouts, drained at the end.
 
-use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body};
 use http::Request;
@@ -9,8 +9,6 @@ use hyper_util::{
     server::{conn::auto, graceful::GracefulShutdown},
     service::TowerToHyperService,
 };
-use plimsoll_core::{Error, ErrorCode, Result};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
@@ -28,23 +26,6 @@ const CONNECTIONS: usize = 16_384;
 const HEADERS: Duration = Duration::from_secs(15);
 /// For requests in flight after the listener stopped.
 const DRAIN: Duration = Duration::from_secs(12);
-
-/// Reads certificate and key into an acceptor.
-pub(crate) fn tls(certificate: &Path, key: &Path) -> Result<TlsAcceptor> {
-    let refuse = |path: &Path, cause: &dyn std::fmt::Display| {
-        Error::new(ErrorCode::ValidationFailed, format!("{} cannot be used for TLS: {cause}", path.display()))
-    };
-    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(certificate)
-        .and_then(Iterator::collect)
-        .map_err(|cause| refuse(certificate, &cause))?;
-    let secret = PrivateKeyDer::from_pem_file(key).map_err(|cause| refuse(key, &cause))?;
-    let mut config = rustls::ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(chain, secret)
-        .map_err(|cause| refuse(certificate, &cause))?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
-}
 
 /// Serves until `stop`, then lets requests in flight finish.
 pub(crate) async fn serve(

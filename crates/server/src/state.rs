@@ -1,6 +1,9 @@
 //! What every request shares.
 
-use std::sync::{Arc, atomic::AtomicBool};
+use std::{
+    path::Path,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use http::{HeaderMap, Uri, header};
 use plimsoll_app::App;
@@ -12,7 +15,7 @@ use plimsoll_core::{
 };
 use plimsoll_protocol::operation::{Method, Operation};
 
-use crate::http::rate::Limiter;
+use crate::{disk::Disk, http::rate::Limiter, metrics::Metrics};
 
 /// The server's shared state.
 pub(crate) struct Server {
@@ -24,13 +27,19 @@ pub(crate) struct Server {
     pub(crate) limiter: Limiter,
     /// Set when the server is told to stop.
     pub(crate) draining: AtomicBool,
+    /// What the operator's monitoring reads.
+    pub(crate) metrics: Metrics,
+    /// Free space where the data is.
+    pub(crate) disk: Disk,
 }
 
 impl Server {
     /// Over use cases whose authority was started.
-    pub(crate) fn new(app: Arc<App>) -> Result<Self> {
+    pub(crate) fn new(app: Arc<App>, data: &Path) -> Result<Self> {
         let gate = Arc::clone(app.authority()?.gate());
-        Ok(Self { app, gate, limiter: Limiter::default(), draining: AtomicBool::new(false) })
+        let metrics = Metrics::new(app.context.now());
+        let (limiter, draining) = (Limiter::default(), AtomicBool::new(false));
+        Ok(Self { app, gate, limiter, draining, metrics, disk: Disk::new(data.to_owned()) })
     }
 
     /// The quota of a tenant's tier.

@@ -25,7 +25,10 @@ struct Migration {
 }
 
 /// The migrations in order; a released one never changes.
-const MIGRATIONS: &[Migration] = &[Migration { version: 1, readable_from: 1, parts: FIRST }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, readable_from: 1, parts: FIRST },
+    Migration { version: 2, readable_from: 1, parts: SECOND },
+];
 
 /// One file a noun.
 const FIRST: &[&str] = &[
@@ -41,6 +44,8 @@ const FIRST: &[&str] = &[
     include_str!("migrations/0001/inventory.sql"),
     include_str!("migrations/0001/evidence.sql"),
 ];
+
+const SECOND: &[&str] = &[include_str!("migrations/0002/rate.sql")];
 
 /// Tables that transactions across tenants may see (`Scope::System`), each with its reason in `scope.rs`.
 const SYSTEM_TABLES: &[&str] = &[
@@ -76,7 +81,7 @@ const SYSTEM_TABLES: &[&str] = &[
 ];
 
 /// Tables without a tenant that no tenant's transaction may see.
-const SYSTEM_ALONE: &[&str] = &["installation", "signing_key", "device_grant", "sign_in_attempt"];
+const SYSTEM_ALONE: &[&str] = &["installation", "signing_key", "device_grant", "sign_in_attempt", "rate_spent"];
 
 /// The newest schema that this program knows.
 #[must_use]

@@ -19,6 +19,7 @@ mod release;
 pub(crate) mod resource;
 mod serve;
 mod sticker;
+mod telemetry;
 mod version;
 mod view;
 mod wait;

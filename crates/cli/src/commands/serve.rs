@@ -5,13 +5,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use plimsoll_app::identity::FirstStart;
 use plimsoll_core::context::Context;
-use plimsoll_server::{
-    config::{Config, Layers, LogFormat},
-    start,
-};
+use plimsoll_server::{config::Layers, start};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
+use super::telemetry::Telemetry;
 use crate::{
     Done,
     exit::Exit,
@@ -31,6 +28,9 @@ pub(crate) struct Serve {
     /// Where the API listens
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
+    /// Where metrics and health are for the operator; by default the next port, on loopback
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    operator_listen: Option<String>,
     /// Listen beyond loopback without TLS, behind a proxy that has it
     #[arg(long)]
     allow_insecure_listen: bool,
@@ -70,6 +70,9 @@ pub(crate) struct Serve {
     /// Seconds that an agent may work without hearing from the server
     #[arg(long, value_name = "SECONDS")]
     lease_seconds: Option<String>,
+    /// Where traces are sent: OTLP over HTTP, such as http://localhost:4318
+    #[arg(long, value_name = "URL")]
+    otlp_endpoint: Option<String>,
     /// What is logged, in the words of RUST_LOG
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
@@ -87,6 +90,7 @@ impl Serve {
         let set = |yes: bool| yes.then(|| "true".to_owned());
         let flags = [
             ("listen", self.listen),
+            ("operatorListen", self.operator_listen),
             ("allowInsecureListen", set(self.allow_insecure_listen)),
             ("publicUrl", self.public_url),
             ("dataDirectory", self.data_directory),
@@ -100,6 +104,7 @@ impl Serve {
             ("allowProcessHosts", set(self.allow_process_hosts)),
             ("heartbeatSeconds", self.heartbeat_seconds),
             ("leaseSeconds", self.lease_seconds),
+            ("otlpEndpoint", self.otlp_endpoint),
             ("log", self.log),
             ("logFormat", self.log_format),
         ];
@@ -121,7 +126,7 @@ pub(super) async fn run(command: Serve, printer: &Printer) -> Done {
         printer.text(layers.print().trim_end())?;
         return Ok(Exit::Ok);
     }
-    log_to_stderr(&config)?;
+    let telemetry = Telemetry::start(&config)?;
     // Asked for before the start, so that no signal is lost.
     let (mut terminate, mut interrupt) = (listen_for(SignalKind::terminate())?, listen_for(SignalKind::interrupt())?);
     let starting = start(&config, Context::system());
@@ -137,8 +142,12 @@ pub(super) async fn run(command: Serve, printer: &Printer) -> Done {
         _ = interrupt.recv() => {}
     }
     printer.progress("stopping: requests in flight may finish");
+    let ending = async {
+        running.stop().await;
+        telemetry.end().await;
+    };
     tokio::select! {
-        () = running.stop() => Ok(Exit::Ok),
+        () = ending => Ok(Exit::Ok),
         // Asked twice: now.
         _ = interrupt.recv() => Ok(Exit::Interrupted),
         _ = terminate.recv() => Ok(Exit::Interrupted),
@@ -147,22 +156,6 @@ pub(super) async fn run(command: Serve, printer: &Printer) -> Done {
 
 fn listen_for(kind: SignalKind) -> Result<tokio::signal::unix::Signal, Failure> {
     signal(kind).map_err(|cause| Failure::system(format!("signals cannot be received: {cause}")))
-}
-
-/// The subscriber of this process: everything on standard error.
-fn log_to_stderr(config: &Config) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(&config.log)
-        .map_err(|cause| Failure::usage(format!("log: {:?} is not a filter: {cause}", config.log)))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let done = match config.log_format {
-        LogFormat::Text => builder.with_ansi(output::at_terminal() && !no_colour()).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
-    };
-    done.map_err(|cause| Failure::system(format!("the log cannot be set up: {cause}")))
-}
-
-fn no_colour() -> bool {
-    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
 /// On the first start: how to sign in. The password itself is shown on a terminal alone, never in a log.

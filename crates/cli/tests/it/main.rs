@@ -13,5 +13,6 @@ mod served;
 mod signed_in;
 mod support;
 mod system;
+mod traces;
 mod waiting;
 mod whole;

@@ -128,6 +128,7 @@ impl Layers {
 /// Every key.
 const KEYS: &[&str] = &[
     "listen",
+    "operatorListen",
     "allowInsecureListen",
     "publicUrl",
     "dataDirectory",
@@ -141,6 +142,7 @@ const KEYS: &[&str] = &[
     "allowProcessHosts",
     "heartbeatSeconds",
     "leaseSeconds",
+    "otlpEndpoint",
     "log",
     "logFormat",
 ];

@@ -16,6 +16,9 @@ pub use layers::{Layers, Source};
 pub struct Config {
     /// Where the API listens.
     pub listen: SocketAddr,
+    /// Where metrics and health are for the operator; the next port on loopback when absent.
+    #[serde(default)]
+    pub operator_listen: Option<SocketAddr>,
     /// Whether it may listen beyond loopback without TLS (behind a proxy that has it).
     pub allow_insecure_listen: bool,
     /// How clients and agents reach the server; the issuer of its tokens.
@@ -48,6 +51,9 @@ pub struct Config {
     pub heartbeat_seconds: u32,
     /// Seconds that an agent may work without hearing from the server.
     pub lease_seconds: u32,
+    /// Where traces are sent (OTLP over HTTP, such as `http://localhost:4318`); nowhere when absent.
+    #[serde(default)]
+    pub otlp_endpoint: Option<String>,
     /// What is logged, in the words of `RUST_LOG`.
     pub log: String,
     /// `text` or `json`.
@@ -73,6 +79,7 @@ impl Config {
     pub fn defaults() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8400)),
+            operator_listen: None,
             allow_insecure_listen: false,
             public_url: None,
             data_directory: PathBuf::from("plimsoll-data"),
@@ -86,9 +93,22 @@ impl Config {
             allow_process_hosts: false,
             heartbeat_seconds: 10,
             lease_seconds: 60,
+            otlp_endpoint: None,
             log: "info".to_owned(),
             log_format: LogFormat::Text,
         }
+    }
+
+    /// Where the operator's listener is: as configured, else on loopback at the port after the API's (any free one
+    /// when the API takes any).
+    #[must_use]
+    pub fn operator_address(&self) -> SocketAddr {
+        let next = match self.listen.port() {
+            0 => 0,
+            u16::MAX => u16::MAX - 1,
+            port => port + 1,
+        };
+        self.operator_listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], next)))
     }
 
     /// How clients reach the server that listens at `address`.

@@ -44,6 +44,7 @@ use axum::{
     Router,
     body::Body,
     extract::{RawPathParams, Request},
+    middleware::from_fn_with_state,
     response::Response,
     routing::{MethodFilter, MethodRouter, get},
 };
@@ -57,38 +58,42 @@ use crate::state::Server;
 /// methods in the envelope.
 pub(crate) fn router(server: &Arc<Server>) -> Result<Router> {
     let routes: Vec<Arc<route::Route>> = routes::all()?.into_iter().map(Arc::new).collect();
-    let document = Document { routes: routes.clone(), bytes: OnceLock::new() };
+    let described = routes.clone();
     let mut by_path: BTreeMap<String, MethodRouter> = BTreeMap::new();
     for route in routes {
         let path = route.operation.full_path();
-        let methods = by_path.remove(&path).unwrap_or_else(|| unknown_method(server));
+        let methods = by_path.remove(&path).unwrap_or_else(|| limited_unknown_method(server));
         by_path.insert(path, attach(methods, server, route));
     }
     let mut router = Router::new();
     for (path, methods) in by_path {
         router = router.route(&path, methods);
     }
-    let (alive, ready, described) = (Arc::clone(server), Arc::clone(server), Arc::clone(server));
-    let document = Arc::new(document);
-    router = router
-        .route(
-            "/openapi.json",
-            get(move |request: Request| {
-                std::future::ready(
-                    document.bytes().map_or_else(|error| refuse(&described, &request, &error), json_file),
-                )
-            }),
-        )
+    let (alive, ready) = (Arc::clone(server), Arc::clone(server));
+    Ok(router
+        .merge(open(server, Document { routes: described, bytes: OnceLock::new() }))
         .route("/healthz", get(move || crate::health::alive(Arc::clone(&alive))))
-        .route("/readyz", get(move || crate::health::ready(Arc::clone(&ready))));
-    let unknown = Arc::clone(server);
-    Ok(router.fallback(move |request: Request| {
-        let error = Error::new(
-            ErrorCode::UnknownPath,
-            format!("there is no {}; /openapi.json lists what there is", request.uri().path()),
-        );
-        std::future::ready(refuse(&unknown, &request, &error))
-    }))
+        .route("/readyz", get(move || crate::health::ready(Arc::clone(&ready)))))
+}
+
+/// What anybody may ask, limited by address: the document, and every path that does not exist.
+fn open(server: &Arc<Server>, document: Document) -> Router {
+    let (unknown, described) = (Arc::clone(server), Arc::clone(server));
+    let document = Arc::new(document);
+    let describe = move |request: Request| {
+        let bytes = rate::admitted(&request).and_then(|()| document.bytes());
+        std::future::ready(bytes.map_or_else(|error| refuse(&described, &request, &error), json_file))
+    };
+    Router::new()
+        .route("/openapi.json", unknown_method(server).get(describe))
+        .fallback(move |request: Request| {
+            let error = Error::new(
+                ErrorCode::UnknownPath,
+                format!("there is no {}; /openapi.json lists what there is", request.uri().path()),
+            );
+            std::future::ready(refuse(&unknown, &request, &error))
+        })
+        .layer(from_fn_with_state(Arc::clone(server), rate::by_address))
 }
 
 /// The OpenAPI document of the operations that are built, as `GET /openapi.json` answers it, laid out for people.
@@ -112,7 +117,8 @@ fn attach(methods: MethodRouter, server: &Arc<Server>, route: Arc<route::Route>)
     })
 }
 
-fn unknown_method(server: &Arc<Server>) -> MethodRouter {
+/// Methods that a path does not know, in the envelope.
+pub(crate) fn unknown_method(server: &Arc<Server>) -> MethodRouter {
     let server = Arc::clone(server);
     MethodRouter::new().fallback(move |request: Request| {
         let error = Error::new(
@@ -123,8 +129,15 @@ fn unknown_method(server: &Arc<Server>) -> MethodRouter {
     })
 }
 
+/// The same at an operation's path, where calls with a token are limited by their principal and these by address.
+fn limited_unknown_method(server: &Arc<Server>) -> MethodRouter {
+    unknown_method(server).layer(from_fn_with_state(Arc::clone(server), rate::by_address))
+}
+
 fn refuse(server: &Server, request: &Request, error: &Error) -> Response {
     let origin = pipeline::origin(server, request);
+    let throttled = rate::admitted(request).err();
+    let error = throttled.as_ref().unwrap_or(error);
     pipeline::finish(answer::refuse(error, &origin.request_id, server.app.context.now()), &origin.request_id)
 }
 

@@ -14,7 +14,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use plimsoll_app::Caller;
 use plimsoll_core::{
     Digest, Error, ErrorCode, Result, Timestamp, ValidationError,
-    audit::{Origin, Principal},
+    audit::{Origin, Principal, PrincipalType},
     json::parse_strict,
     permission::denied,
     rate::{Quota, Tier, Verdict},
@@ -22,6 +22,7 @@ use plimsoll_core::{
 use plimsoll_protocol::operation::{Effect, Idempotency, Method};
 use plimsoll_store::idempotency::IdempotencyKey;
 use serde_json::{Map, Value};
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::{
@@ -52,7 +53,16 @@ pub(crate) async fn run(
     let origin = origin(&server, &request);
     let request_id = origin.request_id.clone();
     let mut limited = None;
-    let outcome = Box::pin(serve(&server, &route, path, request, origin, now, &mut limited)).await;
+    let operation = route.operation.id.as_str();
+    let span = tracing::info_span!(
+        "request",
+        otel.name = operation,
+        otel.kind = "server",
+        request_id,
+        http.response.status_code = tracing::field::Empty
+    );
+    let serving = serve(&server, &route, path, request, origin, now, &mut limited).instrument(span.clone());
+    let outcome = Box::pin(serving).await;
     let ended = server.app.context.now();
     let mut response = match outcome.and_then(|answer| answer::envelop(answer, &request_id, ended)) {
         Ok(response) => response,
@@ -61,8 +71,10 @@ pub(crate) async fn run(
     if let Some((verdict, quota)) = limited {
         rate::headers(&verdict, quota, response.headers_mut());
     }
+    server.metrics.served(operation, response.status().as_u16(), ended.micros_since(now));
+    span.record("http.response.status_code", response.status().as_u16());
     tracing::info!(
-        operation = route.operation.id.as_str(),
+        operation,
         request_id,
         status = response.status().as_u16(),
         micros = ended.micros_since(now),
@@ -145,6 +157,9 @@ async fn serve(
     permitted(server, route, &caller).await?;
     if route.operation.effect == Effect::Mutation {
         server.gate.check_mutation(now)?;
+        if caller.principal.kind != PrincipalType::Agent {
+            server.disk.check_new_work()?;
+        }
     }
     let raw = read(body).await?;
     caller.idempotency = idempotency(route, &parts.headers, parts.uri.path(), &caller.principal, &raw)?;

@@ -5,23 +5,16 @@ use http::header;
 use http_body_util::{BodyExt, Limited};
 use plimsoll_app::oauth::OAuthRequest;
 use plimsoll_authority::oauth::{Form, MAX_FORM_BYTES, OAuthError, OAuthErrorCode};
-use plimsoll_core::{audit::Origin, rate::Tier};
+use plimsoll_core::audit::Origin;
 
 use crate::{
-    http::{
-        pipeline,
-        rate::{self, Payer},
-    },
+    http::{pipeline, rate},
     state::Server,
 };
 
 /// Where a request comes from, if its address may ask more now.
 pub(super) fn admit(server: &Server, request: &Request) -> (Origin, Result<(), OAuthError>) {
-    let origin = pipeline::origin(server, request);
-    let payer = Payer::Address(origin.address.clone().unwrap_or_default());
-    let verdict = server.limiter.take(payer, Tier::Standard.quota(), server.app.context.now());
-    let admitted = if verdict.allowed { Ok(()) } else { Err(rate::refusal(&verdict).into()) };
-    (origin, admitted)
+    (pipeline::origin(server, request), rate::admitted(request).map_err(Into::into))
 }
 
 /// Reads the body.

@@ -9,6 +9,7 @@ mod document;
 mod examples;
 mod hand;
 mod oauth;
+mod operator;
 mod peer;
 mod streams;
 mod table;

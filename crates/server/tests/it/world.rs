@@ -73,7 +73,16 @@ impl World {
     }
 
     async fn new(database: Option<TestDatabase>) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::in_folder(database, tempfile::tempdir().unwrap()).await
+    }
+
+    /// One like this, with its data in this folder.
+    pub async fn again_in(&self, folder: tempfile::TempDir) -> Self {
+        let database = self.database.as_ref().map(|_| Postgres::shared().unwrap().fresh_database().unwrap());
+        Self::in_folder(database, folder).await
+    }
+
+    async fn in_folder(database: Option<TestDatabase>, folder: tempfile::TempDir) -> Self {
         let config = Config {
             listen: "127.0.0.1:0".parse().unwrap(),
             data_directory: folder.path().join("data"),
@@ -104,6 +113,10 @@ impl World {
         crate::document::keep(document.json().await.unwrap());
         world.stranger = world.token(world.stranger_tenant, world.context.id(), all());
         world
+    }
+
+    pub fn database_url(&self) -> Option<String> {
+        self.database.as_ref().map(TestDatabase::url)
     }
 
     pub fn data_directory(&self) -> std::path::PathBuf {

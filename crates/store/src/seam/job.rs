@@ -197,8 +197,8 @@ impl Jobs {
     /// Tells who closed the queue that its thread has done all that it had to.
     pub(crate) fn closed(&self) {
         if let Some(done) = self.inbox().closing.take() {
-            // Who no longer waits needs no answer.
-            drop(done.send(()));
+            let heard = done.send(()).is_ok();
+            tracing::debug!(heard, "the database is closed");
         }
     }
 

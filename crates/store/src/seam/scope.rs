@@ -28,6 +28,8 @@ pub enum SystemReason {
     Revocation,
     /// Making tenants.
     Tenants,
+    /// Telling other replicas what callers spent of their rate limits.
+    RateLimits,
     /// Loading the keys that sign and seal, which belong to the installation.
     Keys,
 }
