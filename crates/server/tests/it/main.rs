@@ -15,5 +15,6 @@ mod peer;
 mod rows;
 mod streams;
 mod table;
+mod trail;
 mod world;
 mod wrong_fields;
