@@ -82,6 +82,8 @@ impl World {
             database_connections: 4,
             outbound_allow: vec!["127.0.0.0/8".into()],
             allow_process_hosts: true,
+            // Agents here do not beat, and none counts as silent in a slow test.
+            heartbeat_seconds: 600,
             ..Config::defaults()
         };
         let context = Context::system();
