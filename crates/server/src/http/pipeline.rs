@@ -155,6 +155,7 @@ async fn serve(
         now,
     };
     permitted(server, route, &caller).await?;
+    route.check_query(&query)?;
     if route.operation.effect == Effect::Mutation {
         server.gate.check_mutation(now)?;
         if caller.principal.kind != PrincipalType::Agent {

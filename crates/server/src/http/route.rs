@@ -2,7 +2,7 @@
 
 use std::{future::Future, pin::Pin};
 
-use plimsoll_core::Result;
+use plimsoll_core::{Error, Result, error::ValidationError};
 use plimsoll_protocol::operation::{Method, Operation, OperationId};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -92,6 +92,24 @@ impl Route {
     pub(crate) fn asks(mut self, name: &'static str, kind: &'static str, meaning: &'static str) -> Self {
         self.query.push(Query { name, kind, meaning });
         self
+    }
+
+    /// Lists without pages refuse parameters that they do not take, as those with pages do: a misspelt filter must
+    /// not list everything.
+    pub(crate) fn check_query(&self, given: &[(String, String)]) -> Result<()> {
+        if !matches!(self.answer, AnswerShape::List(_)) {
+            return Ok(());
+        }
+        let taken: Vec<&str> = self.query.iter().map(|one| one.name).collect();
+        let hint = if taken.is_empty() {
+            "this list takes no parameters".to_owned()
+        } else {
+            format!("this list takes {}", taken.join(" and "))
+        };
+        let unknown = given.iter().filter(|(name, _)| !taken.contains(&name.as_str()));
+        let wrong: Vec<_> =
+            unknown.map(|(name, _)| ValidationError::new(name, "unknown_parameter", hint.as_str())).collect();
+        if wrong.is_empty() { Ok(()) } else { Err(Error::invalid(wrong)) }
     }
 
     /// Answers one of these.

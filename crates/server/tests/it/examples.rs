@@ -1,5 +1,4 @@
-//! One good body of every operation that takes one, and one existing resource of the nouns that can be
-//! made with a single call.
+//! One good body of every operation that takes one.
 
 use plimsoll_protocol::operation::OperationId as Op;
 use serde_json::{Value, json};
@@ -16,20 +15,6 @@ pub fn body(id: Op) -> Option<Value> {
         body["config"] = json!({ "url": "http://127.0.0.1:1", "insecure": true });
     }
     Some(body)
-}
-
-/// Makes one resource of the noun for the owner of `token`; answers its id. `None`: it needs others first.
-pub async fn existing(world: &World, tag: &str, token: &str) -> Option<String> {
-    let create = match tag {
-        "integrations" => Op::IntegrationCreate,
-        "environments" => Op::EnvironmentCreate,
-        "releases" => Op::ReleaseCreate,
-        "approval-policies" => Op::ApprovalPolicyCreate,
-        _ => return None,
-    };
-    let made = world.call("POST", &create.operation().full_path(), Some(token), body(create).as_ref()).await;
-    assert_eq!(made.status, 201, "{tag}: {made:?}");
-    Some(made.id())
 }
 
 /// A component's body over a registry integration that exists.

@@ -4,7 +4,7 @@ use plimsoll_authority::{secret::ExposeSecret as _, token::Subject};
 use plimsoll_core::{
     Digest,
     audit::PrincipalType,
-    id::{AgentId, ComponentId, ReleaseId, TypedId as _, UserId, VersionId},
+    id::{AgentId, ComponentId, ReleaseId, TenantId, TypedId as _, UserId, VersionId},
     inventory::Agent,
     permission::{Grant, Grants, Permission},
     release::{Release, SealedRelease},
@@ -21,6 +21,13 @@ use crate::{
 /// One job, and the agent of its target.
 pub struct Hand {
     pub job: String,
+    pub release: String,
+    pub promotion: String,
+    pub environment: String,
+    pub target: String,
+    tenant: TenantId,
+    hub: String,
+    component: ComponentId,
     agent: AgentId,
     stream: Peer,
     offer: Value,
@@ -30,25 +37,54 @@ pub struct Hand {
 impl Hand {
     /// A job of a release of one component; the agent has taken its one task.
     pub async fn with_a_job(world: &World) -> Self {
-        let agent = enrol(world).await;
+        Self::with_a_job_in(world, world.home).await
+    }
+
+    /// The same in any tenant.
+    pub async fn with_a_job_in(world: &World, tenant: TenantId) -> Self {
+        let agent = enrol(world, tenant).await;
         let hub =
             json!({"name": "hub", "typeId": "oci_registry", "config": {"url": "http://127.0.0.1:1", "insecure": true}});
-        let hub = world.post("/api/v1/integrations", &hub).await.id();
-        let environment = world.post("/api/v1/environments", &json!({"name": "dev"})).await.id();
+        let hub = world.post_in(tenant, "/api/v1/integrations", &hub).await.id();
+        let environment = world.post_in(tenant, "/api/v1/environments", &json!({"name": "dev"})).await.id();
         let target = json!({"environmentId": environment, "name": "web-1", "type": "docker_host", "agentId": agent});
-        world.post("/api/v1/targets", &target).await.id();
-        let release = sealed(world, &hub).await;
-        let mut stream = Peer::agent(world, agent).await;
-        let asked = json!({"releaseId": release, "targetEnvironmentId": environment});
-        let promotion = format!("/api/v1/promotions/{}", world.post("/api/v1/promotions", &asked).await.id());
-        let offer = stream.until("task.offer").await["data"].clone();
-        let job = eventually_async("the promotion has a job", PATIENCE, async || {
-            world.get(&promotion).await.data()["deploymentJobId"].as_str().map(str::to_owned)
-        });
-        let job = job.await.unwrap();
-        let mut hand = Self { job, agent, stream, offer, chunk: 0 };
-        hand.say("task.ack", json!({})).await;
+        let target = world.post_in(tenant, "/api/v1/targets", &target).await.id();
+        let stream = Peer::agent(world, tenant, agent).await;
+        let none = String::new;
+        let (job, release, promotion, component) = (none(), none(), none(), world.context.id());
+        let offer = Value::Null;
+        let mut hand = Self {
+            job,
+            release,
+            promotion,
+            environment,
+            target,
+            tenant,
+            hub,
+            component,
+            agent,
+            stream,
+            offer,
+            chunk: 0,
+        };
+        hand.bring(world, "1.0.0").await;
         hand
+    }
+
+    /// A job that brings another version; the agent has taken its one task.
+    pub async fn bring(&mut self, world: &World, version: &str) {
+        let release = sealed(world, self.tenant, &self.hub, "shop", version, self.component).await;
+        let asked = json!({"releaseId": release, "targetEnvironmentId": self.environment});
+        self.release = release.to_string();
+        self.promotion = world.post_in(self.tenant, "/api/v1/promotions", &asked).await.id();
+        self.offer = self.stream.until("task.offer").await["data"].clone();
+        let promotion = format!("/api/v1/promotions/{}", self.promotion);
+        let job = eventually_async("the promotion has a job", PATIENCE, async || {
+            world.get_in(self.tenant, &promotion).await.data()["deploymentJobId"].as_str().map(str::to_owned)
+        });
+        self.job = job.await.unwrap();
+        self.chunk = 0;
+        self.say("task.ack", json!({})).await;
     }
 
     pub fn path(&self) -> String {
@@ -106,9 +142,14 @@ impl Hand {
 
 /// An agent's token that is good for so many seconds.
 pub fn token(world: &World, agent: AgentId, seconds: i64) -> String {
+    token_in(world, world.home, agent, seconds)
+}
+
+/// The same for an agent of any tenant.
+pub fn token_in(world: &World, tenant: TenantId, agent: AgentId, seconds: i64) -> String {
     let held = Grant { permission: Permission::AgentSession, environment: None };
     let subject = Subject {
-        tenant: world.home,
+        tenant,
         kind: PrincipalType::Agent,
         id: agent.uuid(),
         user: UserId::from_uuid(agent.uuid()),
@@ -124,7 +165,7 @@ pub fn token(world: &World, agent: AgentId, seconds: i64) -> String {
 }
 
 /// An agent that is online.
-async fn enrol(world: &World) -> AgentId {
+async fn enrol(world: &World, tenant: TenantId) -> AgentId {
     let (id, now): (AgentId, _) = (world.context.id(), world.context.now());
     let agent: Agent = serde_json::from_value(json!({
         "id": id, "name": "hand", "hostname": "hand", "version": "1", "protocolVersion": 1, "os": "linux",
@@ -134,17 +175,24 @@ async fn enrol(world: &World) -> AgentId {
     }))
     .unwrap();
     let insert = move |tx: &mut plimsoll_store::Tx<'_>| resource::insert(tx, &agent);
-    world.app().store.write(Scope::Tenant(world.home), "test", insert).await.unwrap();
+    world.app().store.write(Scope::Tenant(tenant), "test", insert).await.unwrap();
     id
 }
 
-/// A sealed release, its images in no registry: nothing here pulls them.
-async fn sealed(world: &World, hub: &str) -> ReleaseId {
-    let (id, now, digest): (ReleaseId, _, _) = (world.context.id(), world.context.now(), Digest::of(b"1.0.0"));
-    let (component, version, maker): (ComponentId, VersionId, UserId) =
-        (world.context.id(), world.context.id(), world.context.id());
+/// A sealed release of an application, its images in no registry: nothing here pulls them.
+pub async fn sealed(
+    world: &World,
+    tenant: TenantId,
+    hub: &str,
+    name: &str,
+    version: &str,
+    component: ComponentId,
+) -> ReleaseId {
+    let (id, now, digest): (ReleaseId, _, _) =
+        (world.context.id(), world.context.now(), Digest::of(version.as_bytes()));
+    let (version_id, maker): (VersionId, UserId) = (world.context.id(), world.context.id());
     let part = json!({
-        "componentId": component, "component": "api", "versionId": version, "tag": "1.0.0", "version": "1.0.0",
+        "componentId": component, "component": format!("{name}-api"), "versionId": version_id, "tag": version, "version": version,
         "digest": digest
     });
     let mut whole = part.clone();
@@ -156,10 +204,10 @@ async fn sealed(world: &World, hub: &str) -> ReleaseId {
         }]
     });
     whole.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    let seal = json!({"name": "shop", "version": "1.0.0", "variables": {}, "components": [whole]});
+    let seal = json!({"name": name, "version": version, "variables": {}, "components": [whole]});
     let seal: SealedRelease = serde_json::from_value(seal).unwrap();
     let release: Release = serde_json::from_value(json!({
-        "id": id, "name": "shop", "version": "1.0.0", "status": "ready", "components": [part],
+        "id": id, "name": name, "version": version, "status": "ready", "components": [part],
         "digest": seal.digest().unwrap(), "sealedAt": now, "createdBy": maker, "makers": [maker], "revision": 1,
         "createdAt": now, "updatedAt": now
     }))
@@ -168,6 +216,6 @@ async fn sealed(world: &World, hub: &str) -> ReleaseId {
         resource::insert(tx, &release)?;
         releases::keep_seal(tx, release.id, seal.digest()?, &seal)
     };
-    world.app().store.write(Scope::Tenant(world.home), "test", insert).await.unwrap();
+    world.app().store.write(Scope::Tenant(tenant), "test", insert).await.unwrap();
     id
 }

@@ -1,7 +1,7 @@
 //! The peer's end of a stream.
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use plimsoll_core::id::AgentId;
+use plimsoll_core::id::{AgentId, TenantId};
 use plimsoll_testkit::PATIENCE;
 use reqwest::{StatusCode, header};
 use serde_json::{Value, json};
@@ -65,8 +65,8 @@ impl Peer {
     }
 
     /// An agent's own stream.
-    pub async fn agent(world: &World, agent: AgentId) -> Self {
-        let token = hand::token(world, agent, 600);
+    pub async fn agent(world: &World, tenant: TenantId, agent: AgentId) -> Self {
+        let token = hand::token_in(world, tenant, agent, 600);
         Self::open(world, &format!("/api/v1/agents/{agent}/task-stream"), Some(&token)).await.unwrap()
     }
 

@@ -46,7 +46,12 @@ struct Before<'a> {
 
 impl<'a> Before<'a> {
     async fn of(world: &'a World) -> Self {
-        Self { world, rows: world.rows().await }
+        Self { world, rows: world.synced().await }
+    }
+
+    /// What the background still had to do is done.
+    async fn settled(world: &'a World) -> Self {
+        Self { world, rows: world.settled().await }
     }
 
     /// Somebody who may everything does all of it.

@@ -47,20 +47,6 @@ async fn until(world: &World, path: &str, what: &str, done: impl Fn(&Value) -> b
     .unwrap()
 }
 
-/// What the background still had to do is done: there is no work but the next sync of each component.
-async fn settled(world: &World) -> Before<'_> {
-    let count = |rows: &[(String, i64)], table: &str| rows.iter().find(|(name, _)| name == table).unwrap().1;
-    eventually_async("the background is done", PATIENCE, async || {
-        plimsoll_testkit::breath().await;
-        let rows = world.rows().await;
-        let (work, syncs) = (count(&rows, "work"), count(&rows, "component"));
-        if work == syncs { Ok(()) } else { Err(format!("{work} works for {syncs} components")) }
-    })
-    .await
-    .unwrap();
-    Before::of(world).await
-}
-
 async fn moves_that_a_release_does_not_allow(world: &World) {
     let (_registry, id) = sealed(world).await;
     let ready = format!("/api/v1/releases/{id}");
@@ -154,7 +140,7 @@ async fn moves_that_an_ended_promotion_does_not_allow(world: &World) {
     let said = json!({ "comment": "not today" });
     let rejected = world.call("POST", &format!("{path}/reject"), Some(&grace), Some(&said)).await;
     assert_eq!(rejected.data()["status"], "rejected");
-    let ended = settled(world).await;
+    let ended = Before::settled(world).await;
     for (what, word, body, code) in [
         ("a rejected one, approved", "approve", approve(&hash), "ALREADY_DECIDED"),
         ("a rejected one, rejected", "reject", said, "ALREADY_DECIDED"),
@@ -176,7 +162,7 @@ async fn moves_that_an_ended_job_does_not_allow(world: &World) {
     let ended = until(world, &promotion, "the promotion's end", |seen| seen["status"] == "rolled_back").await;
     let job = format!("/api/v1/deployment-jobs/{}", ended["deploymentJobId"].as_str().unwrap());
     until(world, &job, "the job's end", |seen| seen["status"] == "rolled_back").await;
-    let before = settled(world).await;
+    let before = Before::settled(world).await;
     before
         .refuses([
             case("an ended job, cancelled", "POST", format!("{job}/cancel")).body(json!({ "rollback": true })).is(
@@ -199,7 +185,7 @@ async fn moves_that_an_ended_job_does_not_allow(world: &World) {
 async fn what_was_used_or_is_referred_to(world: &World) {
     let environment = environment(world, "dev").await;
     let (hub, _) = component_at(world, "http://127.0.0.1:1").await;
-    let before = settled(world).await;
+    let before = Before::settled(world).await;
     before
         .refuses([
             case("an environment with a target", "DELETE", format!("/api/v1/environments/{environment}"))

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Before, Case, case};
 use crate::{
+    estate::Estate,
     examples::{self, NOBODY},
     on_both,
     world::World,
@@ -85,16 +86,18 @@ async fn wrong_types_and_unknown_fields_are_all_named(world: &World) {
     }
 }
 
-/// Every list of the table, with what no list takes.
+/// Every list of the table, also those within something and those without pages, with what it does not take.
 async fn lists_refuse_what_they_do_not_know(world: &World) {
-    let before = Before::of(world).await;
+    let estate = Estate::of(world, world.home).await;
+    let before = Before::settled(world).await;
     let document = world.call("GET", "/openapi.json", None, None).await.body;
-    let pages = |item: &Value| item["get"]["parameters"].to_string().contains("pageSize");
-    let paths = document["paths"].as_object().unwrap().iter();
-    let lists: Vec<&String> =
-        paths.filter(|(path, item)| pages(item) && !path.contains('{')).map(|(path, _)| path).collect();
-    assert!(lists.len() > 15, "{lists:?}");
-    for path in lists {
+    let lists: Vec<_> = operation::built()
+        .filter(|one| one.method == Method::Get && is_list(&document, &one.full_path()))
+        .map(|one| (one.parameters().count(), estate.path(one)))
+        .collect();
+    let nested = lists.iter().filter(|(ids, _)| *ids > 0).count();
+    assert!(nested >= 8 && lists.len() - nested > 15, "{lists:?}");
+    for (_, path) in lists {
         before
             .refuses([
                 case(format!("{path}: a huge page"), "GET", format!("{path}?pageSize=100000")),
@@ -131,18 +134,21 @@ async fn lists_refuse_what_they_do_not_know(world: &World) {
     before.refuses([case("a status that is none", "GET", status).is(400, "VALIDATION_FAILED", "status")]).await;
 }
 
+/// Whether the document says that the path answers a list.
+fn is_list(document: &Value, path: &str) -> bool {
+    let answer = &document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"];
+    answer["properties"]["data"]["type"] == "array"
+}
+
 /// What a request names in its path or its body: nobody's and another tenant's look the same.
 async fn ids_that_name_nothing_or_what_is_anothers(world: &World) {
-    let mut theirs = std::collections::BTreeMap::new();
+    let theirs = Estate::of_another(world).await;
+    let ours = world.post("/api/v1/environments", &json!({ "name": "dev" })).await.id();
+    let before = Before::settled(world).await;
     for noun in ["integrations", "environments", "releases", "approval-policies"] {
-        theirs.insert(noun, examples::existing(world, noun, &world.stranger).await.unwrap());
-    }
-    let ours = examples::existing(world, "environments", &world.admin).await.unwrap();
-    let before = Before::of(world).await;
-    for (noun, foreign) in &theirs {
-        for id in [foreign.as_str(), NOBODY, "not-an-id"] {
+        for id in [theirs.id(noun), NOBODY, "not-an-id"] {
             let path = format!("/api/v1/{noun}/{id}");
-            let put = match *noun {
+            let put = match noun {
                 "integrations" => Op::IntegrationUpdate,
                 "environments" => Op::EnvironmentUpdate,
                 "releases" => Op::ReleaseUpdate,
@@ -156,7 +162,7 @@ async fn ids_that_name_nothing_or_what_is_anothers(world: &World) {
         }
     }
     for (what, one) in [("nobody's", None), ("another tenant's", Some(&theirs))] {
-        let id = |noun: &str| one.map_or(NOBODY, |theirs| theirs[noun].as_str());
+        let id = |noun: &str| one.map_or(NOBODY, |theirs| theirs.id(noun));
         let rows: [(&str, &str, Value, u16, &str, &str); 8] = [
             (
                 "a component over an integration",

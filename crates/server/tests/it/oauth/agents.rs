@@ -117,7 +117,7 @@ async fn a_copied_agent_is_locked(world: &World) {
 }
 
 /// Two hosts with one identity, both with a token; the agent is locked. The owner's next join would be its third.
-async fn copied(world: &World) -> (Value, Key, [String; 2]) {
+pub async fn copied(world: &World) -> (Value, Key, [String; 2]) {
     let (token, key) = (registration_token(world).await, Key::generate());
     let agent = register(world, &token, &key).await.data().clone();
     let owner = join(world, &agent, &key, 1, "a-1").await.text("access_token");

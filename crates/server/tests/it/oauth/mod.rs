@@ -1,6 +1,6 @@
 //! The OAuth endpoints, as clients, agents and people meet them.
 
-mod agents;
+pub mod agents;
 mod browser;
 mod clients;
 mod devices;
