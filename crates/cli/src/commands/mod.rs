@@ -1,6 +1,7 @@
 //! The commands, one file for each noun.
 
 mod admin;
+mod agent;
 mod api;
 mod completion;
 mod context;
@@ -134,15 +135,7 @@ pub(crate) fn run(arguments: Arguments, printer: &Printer) -> ExitCode {
         return plimsoll_agent::supervise::main(["--directory".to_owned(), directory]);
     }
     let command = match arguments.command {
-        // It has a runtime of its own.
-        Command::Agent(command) => match plimsoll_agent::command::execute(command, Vec::new()) {
-            Ok(code) => return code,
-            Err(error) => {
-                let failure = Failure::system(format!("{error:#}"));
-                printer.failure(&failure);
-                return failure.exit.into();
-            }
-        },
+        Command::Agent(command) => return agent::run(command, printer),
         other => other,
     };
     match done(command, &arguments.connect, printer) {
