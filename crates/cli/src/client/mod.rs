@@ -26,6 +26,8 @@ const TIMEOUT: Duration = Duration::from_mins(1);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Larger answers are refused.
 const MAX_ANSWER: usize = 64 << 20;
+/// Ours, unless the caller gave one.
+const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 /// Between attempts when the server is away for a moment; a POST carries an Idempotency-Key.
 const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1)];
 
@@ -157,8 +159,9 @@ impl Client {
         if let Some(token) = bearer {
             request = request.bearer_auth(token);
         }
-        if call.method == Method::POST {
-            request = request.header("Idempotency-Key", key);
+        let own = call.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(IDEMPOTENCY_KEY));
+        if call.method == Method::POST && !own {
+            request = request.header(IDEMPOTENCY_KEY, key);
         }
         for (name, value) in &call.headers {
             request = request.header(name, value);

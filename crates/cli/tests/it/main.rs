@@ -4,6 +4,7 @@
 
 mod demo;
 mod estate;
+mod failures;
 mod kills;
 mod offline;
 mod partition;
@@ -14,4 +15,5 @@ mod signed_in;
 mod support;
 mod system;
 mod waiting;
+mod waiting_rules;
 mod whole;
