@@ -20,6 +20,11 @@ use crate::{exit::Exit, failure::Failure, output::Printer};
 #[must_use]
 pub fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
+    match commands::completion::answered(&words) {
+        Ok(false) => {}
+        Ok(true) => return Exit::Ok.into(),
+        Err(error) => return usage(&error, &words),
+    }
     let read = examples::add(args::Arguments::command()).try_get_matches_from(&words);
     let arguments = match read.and_then(|matches| args::Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => arguments,

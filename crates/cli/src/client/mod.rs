@@ -80,11 +80,25 @@ impl Call {
 
 impl Client {
     pub(crate) fn new(reach: Reach) -> Result<Self, Failure> {
+        Self::within(reach, CONNECT_TIMEOUT)
+    }
+
+    /// For whoever gives up soon: it has its token already, so that no renewal is broken off. The answer to one
+    /// that was would be lost, and with it the sign-in.
+    pub(crate) async fn hurried(reach: Reach, connect: Duration) -> Result<Self, Failure> {
+        let mut client = Self::within(reach, connect)?;
+        if let Some(token) = client.bearer(Renewal::IfNeeded).await? {
+            client.reach.credential = Credential::Token(token);
+        }
+        Ok(client)
+    }
+
+    fn within(reach: Reach, connect: Duration) -> Result<Self, Failure> {
         // One provider for the whole process; a second call changes nothing.
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         let http = reqwest::Client::builder()
             .user_agent(AGENT)
-            .connect_timeout(CONNECT_TIMEOUT)
+            .connect_timeout(connect)
             .timeout(TIMEOUT)
             // A redirect would carry the token elsewhere.
             .redirect(reqwest::redirect::Policy::none())

@@ -3,7 +3,7 @@
 mod admin;
 mod agent;
 mod api;
-mod completion;
+pub(crate) mod completion;
 mod context;
 mod demo;
 mod evidence;
@@ -27,7 +27,6 @@ mod wait;
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use clap_complete::Shell;
 use plimsoll_agent::command::AgentCommand;
 
 use resource::Verb;
@@ -109,11 +108,9 @@ pub(crate) enum Command {
     /// What runs on each target, signed: list it, read it back, check it offline
     #[command(subcommand)]
     Sticker(StickerCommand),
-    /// Print a shell's completion script
-    Completion {
-        /// For which shell
-        shell: Shell,
-    },
+    /// What shells complete, with live names; manual pages
+    #[command(subcommand)]
+    Completion(completion::CompletionCommand),
     /// Print the program's version
     Version,
     /// The demo's own: a registry that is told over its standard input what to hold
@@ -184,7 +181,7 @@ fn done(command: Command, connect: &Connect, printer: &Printer) -> Done {
         Command::Sticker(StickerCommand::Stored(command)) => {
             wait(async { sticker::stored(command, &client(connect)?, printer).await })
         }
-        Command::Completion { shell } => completion::run(shell, printer),
+        Command::Completion(command) => completion::run(command, printer),
         Command::Version => version::run(printer),
         // Done above.
         Command::Agent(_) | Command::Supervise { .. } => Ok(Exit::Usage),
