@@ -34,6 +34,20 @@ pub fn main() -> ExitCode {
     commands::run(arguments, &printer)
 }
 
+/// Whether these words, the program's name first, are a command that can be typed; an error says why not. What is
+/// printed and written about the commands is held against it.
+///
+/// # Errors
+/// What the person would be told.
+pub fn understands(words: &[String]) -> Result<(), String> {
+    match examples::add(args::Arguments::command()).try_get_matches_from(words) {
+        Ok(matches) => args::Arguments::from_arg_matches(&matches).map(drop).map_err(|error| error.to_string()),
+        // Help, or the version.
+        Err(error) if !error.use_stderr() => Ok(()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// Help goes to standard output and is no failure.
 fn usage(error: &clap::Error, words: &[OsString]) -> ExitCode {
     if error.use_stderr() && raw::wants_json(words) {

@@ -4,6 +4,7 @@
 
 mod completion;
 mod demo;
+mod docs;
 mod estate;
 mod failures;
 mod kills;
