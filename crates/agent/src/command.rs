@@ -6,13 +6,13 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
-use plimsoll_core::context::Context;
+use plimsoll_core::{Error, ErrorCode, context::Context};
 use plimsoll_evidence::{MAX_STICKER_BYTES, PublicKey, StickerEnvelope};
 
 use crate::{AgentConfig, EnrolSettings, failpoint, fs as files, session::identity::Home};
@@ -172,16 +172,13 @@ fn run(config: AgentConfig) -> Result<()> {
 fn enrol(arguments: &EnrolArguments) -> Result<()> {
     let token = match (&arguments.token, &arguments.token_file) {
         (Some(token), _) => token.clone(),
-        (None, Some(path)) => {
-            std::fs::read_to_string(path).with_context(|| format!("{} can't be read", path.display()))?
+        (None, Some(path)) => text_of(path)?,
+        (None, None) => {
+            let message = "give the registration token: --token, --token-file or PLIMSOLL_REGISTRATION_TOKEN";
+            return Err(Error::new(ErrorCode::ValidationFailed, message).into());
         }
-        (None, None) => bail!("give the registration token: --token, --token-file or PLIMSOLL_REGISTRATION_TOKEN"),
     };
-    let ca_pem = arguments
-        .ca_file
-        .as_ref()
-        .map(|path| std::fs::read_to_string(path).with_context(|| format!("{} can't be read", path.display())))
-        .transpose()?;
+    let ca_pem = arguments.ca_file.as_deref().map(text_of).transpose()?;
     let settings = EnrolSettings {
         server: arguments.server.clone(),
         token: token.trim().to_owned(),
@@ -204,7 +201,7 @@ fn enrol(arguments: &EnrolArguments) -> Result<()> {
 
 fn verify(stickers: &[PathBuf], key: Option<&Path>, config: &AgentConfig) -> Result<ExitCode> {
     let pems = match key {
-        Some(path) => vec![std::fs::read_to_string(path).with_context(|| format!("{} can't be read", path.display()))?],
+        Some(path) => vec![text_of(path)?],
         None => known_keys(config)?,
     };
     let keys: Vec<PublicKey> = pems.iter().map(|pem| PublicKey::from_pem(pem)).collect::<Result<_, _>>()?;
@@ -235,9 +232,19 @@ fn verify(stickers: &[PathBuf], key: Option<&Path>, config: &AgentConfig) -> Res
 
 fn known_keys(config: &AgentConfig) -> Result<Vec<String>> {
     let identity = Home::open(&config.data_directory)?.identity()?;
-    let identity = identity
-        .context("no agent is enrolled here, so no server's keys are known; name its --data-dir, or give --key")?;
+    let identity = identity.ok_or_else(|| {
+        let message = "no agent is enrolled here, so no server's keys are known; name its --data-dir, or give --key";
+        Error::new(ErrorCode::Unauthenticated, message)
+    })?;
     Ok(identity.server_keys.into_iter().map(|key| key.public_key_pem).collect())
+}
+
+/// A file that the person named.
+fn text_of(path: &Path) -> Result<String> {
+    let told = |cause: io::Error| {
+        Error::new(ErrorCode::ValidationFailed, format!("{} can't be read: {cause}", path.display()))
+    };
+    Ok(std::fs::read_to_string(path).map_err(told)?)
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime> {

@@ -73,6 +73,16 @@ pub(crate) enum Form {
     Name,
 }
 
+impl Form {
+    /// Whether errors are told in JSON, and nothing else beside the data.
+    pub(crate) const fn is_for_programs(self) -> bool {
+        match self {
+            Self::Json | Self::Yaml | Self::Ndjson => true,
+            Self::Table | Self::Wide | Self::Name => false,
+        }
+    }
+}
+
 /// Where a packet, a sticker or a key lies.
 #[derive(Args, Debug)]
 pub(crate) struct Verify {

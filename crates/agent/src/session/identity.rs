@@ -144,7 +144,8 @@ impl Home {
 
 fn unusable(path: &Path, cause: &io::Error) -> Error {
     let message = format!("{} can't be used: {cause}; look at the disk's space and the file's owner", path.display());
-    Error::new(ErrorCode::Unavailable, message)
+    // Not `Unavailable`: it is this host's disk that fails, and no server.
+    Error::new(ErrorCode::Internal, message)
 }
 
 #[cfg(test)]

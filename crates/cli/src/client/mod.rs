@@ -26,6 +26,8 @@ const TIMEOUT: Duration = Duration::from_mins(1);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Larger answers are refused.
 const MAX_ANSWER: usize = 64 << 20;
+/// Ours, unless the caller gave one.
+const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 /// Between attempts when the server is away for a moment; a POST carries an Idempotency-Key.
 const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1)];
 
@@ -78,11 +80,25 @@ impl Call {
 
 impl Client {
     pub(crate) fn new(reach: Reach) -> Result<Self, Failure> {
+        Self::within(reach, CONNECT_TIMEOUT)
+    }
+
+    /// For whoever gives up soon: it has its token already, so that no renewal is broken off. The answer to one
+    /// that was would be lost, and with it the sign-in.
+    pub(crate) async fn hurried(reach: Reach, connect: Duration) -> Result<Self, Failure> {
+        let mut client = Self::within(reach, connect)?;
+        if let Some(token) = client.bearer(Renewal::IfNeeded).await? {
+            client.reach.credential = Credential::Token(token);
+        }
+        Ok(client)
+    }
+
+    fn within(reach: Reach, connect: Duration) -> Result<Self, Failure> {
         // One provider for the whole process; a second call changes nothing.
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         let http = reqwest::Client::builder()
             .user_agent(AGENT)
-            .connect_timeout(CONNECT_TIMEOUT)
+            .connect_timeout(connect)
             .timeout(TIMEOUT)
             // A redirect would carry the token elsewhere.
             .redirect(reqwest::redirect::Policy::none())
@@ -157,8 +173,9 @@ impl Client {
         if let Some(token) = bearer {
             request = request.bearer_auth(token);
         }
-        if call.method == Method::POST {
-            request = request.header("Idempotency-Key", key);
+        let own = call.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(IDEMPOTENCY_KEY));
+        if call.method == Method::POST && !own {
+            request = request.header(IDEMPOTENCY_KEY, key);
         }
         for (name, value) in &call.headers {
             request = request.header(name, value);

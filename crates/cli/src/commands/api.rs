@@ -32,6 +32,7 @@ pub(crate) struct Api {
 }
 
 pub(super) async fn run(command: Api, client: &Client, printer: &Printer) -> Done {
+    printer.refuse_names()?;
     let method = command.method.to_ascii_uppercase();
     let method = Method::from_bytes(method.as_bytes())
         .map_err(|_| Failure::usage(format!("{:?} is not a method of HTTP", command.method)))?;

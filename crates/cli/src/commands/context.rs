@@ -8,7 +8,7 @@ use crate::{
     client::context::{Contexts, One, clean, lock},
     exit::Exit,
     failure::Failure,
-    output::{Column, Printer},
+    output::{Called, Column, Printer, Table},
 };
 
 /// `context`.
@@ -38,20 +38,23 @@ pub(crate) enum ContextCommand {
     },
 }
 
-const COLUMNS: &[Column] = &[
-    Column::new("CURRENT", "/current"),
-    Column::new("NAME", "/name"),
-    Column::new("URL", "/url"),
-    Column::new("SIGNED IN", "/signedIn"),
-    Column::new("PROTECTED", "/protected"),
-];
+const TABLE: Table = Table::new(
+    Called::Name,
+    &[
+        Column::new("CURRENT", "/current"),
+        Column::new("NAME", "/name"),
+        Column::new("URL", "/url"),
+        Column::new("SIGNED IN", "/signedIn"),
+        Column::new("PROTECTED", "/protected"),
+    ],
+);
 
 pub(super) fn run(command: ContextCommand, printer: &Printer) -> Done {
     let held = lock()?;
     let mut all = Contexts::load()?;
     match command {
         ContextCommand::List => {
-            printer.list(&listed(&all), COLUMNS)?;
+            printer.list(&listed(&all), TABLE)?;
             return Ok(Exit::Ok);
         }
         ContextCommand::Set { name, url, protected } => {

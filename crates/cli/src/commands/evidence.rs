@@ -43,6 +43,7 @@ pub(super) async fn stored(command: StoredEvidence, client: &Client, printer: &P
             Ok(Exit::Ok)
         }
         StoredEvidence::Download { id, dsse } => {
+            let id = PACKET.only_id(&id)?;
             let mut call = Call::new(Method::GET, &format!("/evidence-packets/{id}/download"));
             if dsse {
                 call = call.query("format", "dsse");

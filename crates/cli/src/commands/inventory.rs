@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     nouns::{ENVIRONMENT, FREEZE, INTEGRATION, TARGET},
-    parts::{FOUND_COLUMNS, TEST_PARTS},
+    parts::{FOUND, TEST_PARTS},
     resource::{Body, List, Verb, is_id},
 };
 use crate::{
@@ -95,6 +95,7 @@ pub(super) async fn integration(command: IntegrationCommand, client: &Client, pr
     match command {
         IntegrationCommand::Verb(verb) => return INTEGRATION.run(verb, client, printer).await,
         IntegrationCommand::Test { which } => {
+            printer.refuse_names()?;
             let id = INTEGRATION.id(client, &which).await?;
             let report: Value = client.data(Call::new(Method::POST, &format!("/integrations/{id}/test"))).await?;
             printer.parts(&report, TEST_PARTS)?;
@@ -110,7 +111,7 @@ pub(super) async fn integration(command: IntegrationCommand, client: &Client, pr
             }
             let call = Call::new(Method::POST, &format!("/integrations/{id}/discover")).body(body);
             let found: Value = client.data(call).await?;
-            printer.parts(&found, &[Part { pointer: "/items", columns: FOUND_COLUMNS }])?;
+            printer.parts(&found, &[Part { pointer: "/items", table: FOUND }])?;
         }
     }
     Ok(Exit::Ok)
@@ -147,12 +148,12 @@ pub(super) async fn freeze(command: FreezeCommand, client: &Client, printer: &Pr
     match command {
         FreezeCommand::List { env } => {
             let path = windows(client, &env).await?;
-            printer.list(&FREEZE.list(client, &path, &List::default()).await?, FREEZE.columns)?;
+            printer.list(&FREEZE.list(client, &path, &List::default()).await?, FREEZE.table)?;
         }
         FreezeCommand::Create { env, body } => {
             client.guard(printer)?;
             let call = Call::new(Method::POST, &windows(client, &env).await?).body(body.read()?);
-            printer.one(&client.data(call).await?, FREEZE.columns)?;
+            printer.one(&client.data(call).await?, FREEZE.table)?;
         }
         FreezeCommand::Delete { env, which, reason } => {
             client.guard(printer)?;

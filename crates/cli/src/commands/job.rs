@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::{
     names,
-    nouns::{ENVIRONMENT, JOB, TASK_COLUMNS},
-    release,
+    nouns::{ENVIRONMENT, JOB, RELEASE},
+    parts::TASKS,
     resource::{List, Verb},
     wait::{Wait, Watched, follow},
 };
@@ -58,28 +58,29 @@ pub(super) async fn job(command: JobCommand, client: &Client, printer: &Printer)
     match command {
         JobCommand::List(list) => return JOB.run(Verb::List(list), client, printer).await,
         JobCommand::Get { id } => return JOB.run(Verb::Get { which: id }, client, printer).await,
-        JobCommand::Tasks { id } => printer.list(&tasks(client, &id).await?, TASK_COLUMNS)?,
+        JobCommand::Tasks { id } => printer.list(&tasks(client, &id).await?, TASKS)?,
         JobCommand::Watch { id, wait } => {
             let now = JOB.get(client, &id).await?;
             let (last, exit) = follow(Watched::Job, now, &wait, client, printer).await?;
-            names::one(client, printer, &last, JOB.columns).await?;
+            names::one(client, printer, &last, JOB.table).await?;
             return Ok(exit);
         }
         JobCommand::Cancel { id, rollback, reason } => {
+            let id = JOB.only_id(&id)?;
             client.guard(printer)?;
             let mut body = json!({"rollback": rollback});
             if let Some(reason) = reason {
                 body["reason"] = json!(reason);
             }
             let call = Call::new(Method::POST, &format!("/deployment-jobs/{id}/cancel")).body(body);
-            names::one(client, printer, &client.data(call).await?, JOB.columns).await?;
+            names::one(client, printer, &client.data(call).await?, JOB.table).await?;
         }
     }
     Ok(Exit::Ok)
 }
 
 pub(super) async fn tasks(client: &Client, job: &str) -> Result<Vec<Value>, Failure> {
-    JOB.list(client, &format!("/deployment-jobs/{job}/tasks"), &List::default()).await
+    JOB.list(client, &format!("/deployment-jobs/{}/tasks", JOB.only_id(job)?), &List::default()).await
 }
 
 /// `rollback`.
@@ -108,13 +109,13 @@ pub(super) async fn rollback(command: Rollback, client: &Client, printer: &Print
             Some(application) if !to.contains('@') => format!("{application}@{to}"),
             _ => to.clone(),
         };
-        body["toReleaseId"] = json!(release::id(client, &named).await?);
+        body["toReleaseId"] = json!(RELEASE.id(client, &named).await?);
     }
     if let Some(application) = &command.application {
         body["application"] = json!(application);
     }
     let made: Value = client.data(Call::new(Method::POST, "/rollbacks").body(body)).await?;
     let (last, exit) = follow(Watched::Job, made, &command.wait, client, printer).await?;
-    names::one(client, printer, &last, JOB.columns).await?;
+    names::one(client, printer, &last, JOB.table).await?;
     Ok(exit)
 }

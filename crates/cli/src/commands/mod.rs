@@ -1,8 +1,9 @@
 //! The commands, one file for each noun.
 
 mod admin;
+mod agent;
 mod api;
-mod completion;
+pub(crate) mod completion;
 mod context;
 mod demo;
 mod evidence;
@@ -27,7 +28,6 @@ mod wait;
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use clap_complete::Shell;
 use plimsoll_agent::command::AgentCommand;
 
 use resource::Verb;
@@ -109,11 +109,9 @@ pub(crate) enum Command {
     /// What runs on each target, signed: list it, read it back, check it offline
     #[command(subcommand)]
     Sticker(StickerCommand),
-    /// Print a shell's completion script
-    Completion {
-        /// For which shell
-        shell: Shell,
-    },
+    /// What shells complete, with live names; manual pages
+    #[command(subcommand)]
+    Completion(completion::CompletionCommand),
     /// Print the program's version
     Version,
     /// The demo's own: a registry that is told over its standard input what to hold
@@ -135,15 +133,7 @@ pub(crate) fn run(arguments: Arguments, printer: &Printer) -> ExitCode {
         return plimsoll_agent::supervise::main(["--directory".to_owned(), directory]);
     }
     let command = match arguments.command {
-        // It has a runtime of its own.
-        Command::Agent(command) => match plimsoll_agent::command::execute(command, Vec::new()) {
-            Ok(code) => return code,
-            Err(error) => {
-                let failure = Failure::system(format!("{error:#}"));
-                printer.failure(&failure);
-                return failure.exit.into();
-            }
-        },
+        Command::Agent(command) => return agent::run(command, printer),
         other => other,
     };
     match done(command, &arguments.connect, printer) {
@@ -192,7 +182,7 @@ fn done(command: Command, connect: &Connect, printer: &Printer) -> Done {
         Command::Sticker(StickerCommand::Stored(command)) => {
             wait(async { sticker::stored(command, &client(connect)?, printer).await })
         }
-        Command::Completion { shell } => completion::run(shell, printer),
+        Command::Completion(command) => completion::run(command, printer),
         Command::Version => version::run(printer),
         // Done above.
         Command::Agent(_) | Command::Supervise { .. } => Ok(Exit::Usage),

@@ -4,30 +4,28 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::resource::{List, Noun};
+use super::{
+    nouns::called,
+    resource::{List, Noun},
+};
 use crate::{
     client::Client,
     failure::Failure,
-    output::{Column, Printer, name},
+    output::{Column, Printer, Table},
 };
 
 /// Ids that are asked for at once.
 const AT_ONCE: usize = 50;
 
 /// Prints one resource.
-pub(super) async fn one(client: &Client, printer: &Printer, item: &Value, columns: &[Column]) -> Result<(), Failure> {
-    let items = named(client, printer, std::slice::from_ref(item), columns).await;
-    printer.one(items.first().unwrap_or(item), columns)
+pub(super) async fn one(client: &Client, printer: &Printer, item: &Value, table: Table) -> Result<(), Failure> {
+    let items = named(client, printer, std::slice::from_ref(item), table.columns).await;
+    printer.one(items.first().unwrap_or(item), table)
 }
 
 /// Prints several resources.
-pub(super) async fn list(
-    client: &Client,
-    printer: &Printer,
-    items: &[Value],
-    columns: &[Column],
-) -> Result<(), Failure> {
-    printer.list(&named(client, printer, items, columns).await, columns)
+pub(super) async fn list(client: &Client, printer: &Printer, items: &[Value], table: Table) -> Result<(), Failure> {
+    printer.list(&named(client, printer, items, table.columns).await, table)
 }
 
 /// The items with names for ids where a table has them; programs get what the API said.
@@ -59,8 +57,8 @@ async fn named(client: &Client, printer: &Printer, items: &[Value], columns: &[C
 
 /// What is not found, or not ours to see, stays an id.
 async fn names_of(client: &Client, path: &'static str, ids: &[String]) -> Vec<(String, String)> {
-    let noun = Noun { name: "", path, columns: &[] };
+    let noun = Noun { name: "", path, table: Table::new(called(path), &[]) };
     let which = List { filter: Some(json!({"id": {"$in": ids}}).to_string()), sort: None, limit: 0 };
     let found = noun.list(client, path, &which).await.unwrap_or_default();
-    found.iter().filter_map(|one| Some((one.get("id")?.as_str()?.to_owned(), name(one)))).collect()
+    found.iter().filter_map(|one| Some((one.get("id")?.as_str()?.to_owned(), noun.table.called.of(one)?))).collect()
 }

@@ -6,9 +6,8 @@ use serde_json::{Value, json};
 
 use super::{
     names,
-    nouns::{ENVIRONMENT, PACKET, PENDING_COLUMNS, PROMOTION},
-    parts::{APPROVAL_COLUMNS, DECISION_PARTS, PREVIEW_PARTS},
-    release,
+    nouns::{ENVIRONMENT, PACKET, PROMOTION, RELEASE},
+    parts::{APPROVALS, DECISION_PARTS, PENDING, PREVIEW_PARTS},
     resource::{List, Verb, text},
     wait::{Wait, Watched, follow},
 };
@@ -16,7 +15,6 @@ use crate::{
     Done,
     client::{Call, Client},
     exit::Exit,
-    failure::Failure,
     output::Printer,
 };
 
@@ -49,7 +47,7 @@ pub(crate) struct Promote {
 
 pub(super) async fn promote(command: Promote, client: &Client, printer: &Printer) -> Done {
     let to = ENVIRONMENT.id(client, &command.to).await?;
-    let mut body = json!({"releaseId": release::id(client, &command.release).await?, "targetEnvironmentId": to});
+    let mut body = json!({"releaseId": RELEASE.id(client, &command.release).await?, "targetEnvironmentId": to});
     if command.preview {
         if let Some(at) = command.at {
             body["at"] = json!(at);
@@ -71,7 +69,7 @@ pub(super) async fn promote(command: Promote, client: &Client, printer: &Printer
     let made: Value = client.data(Call::new(Method::POST, "/promotions").body(body)).await?;
     let (last, exit) = follow(Watched::Promotion, made, &command.wait, client, printer).await?;
     explain(&last, exit, printer);
-    names::one(client, printer, &last, PROMOTION.columns).await?;
+    names::one(client, printer, &last, PROMOTION.table).await?;
     Ok(exit)
 }
 
@@ -113,7 +111,7 @@ pub(super) async fn reject(command: Decide, client: &Client, printer: &Printer) 
 
 async fn decide(command: Decide, verb: &str, client: &Client, printer: &Printer) -> Done {
     client.guard(printer)?;
-    let path = format!("/promotions/{}", id(&command.promotion)?);
+    let path = format!("/promotions/{}", PROMOTION.only_id(&command.promotion)?);
     let hash = match command.subject_hash {
         Some(hash) => hash,
         None => {
@@ -128,7 +126,7 @@ async fn decide(command: Decide, verb: &str, client: &Client, printer: &Printer)
         body["comment"] = json!(comment);
     }
     let answer: Value = client.data(Call::new(Method::POST, &format!("{path}/{verb}")).body(body)).await?;
-    names::one(client, printer, &answer, PROMOTION.columns).await?;
+    names::one(client, printer, &answer, PROMOTION.table).await?;
     Ok(Exit::Ok)
 }
 
@@ -186,28 +184,29 @@ pub(super) async fn promotion(command: PromotionCommand, client: &Client, printe
         PromotionCommand::Pending => {
             let found =
                 PROMOTION.list(client, "/my/pending-approvals", &List { limit: 100, ..List::default() }).await?;
-            printer.list(&found, PENDING_COLUMNS)?;
+            printer.list(&found, PENDING)?;
         }
         PromotionCommand::Get { id: which } => {
-            let found = get(format!("/promotions/{}", id(&which)?)).await?;
-            names::one(client, printer, &found, PROMOTION.columns).await?;
+            let found = get(format!("/promotions/{}", PROMOTION.only_id(&which)?)).await?;
+            names::one(client, printer, &found, PROMOTION.table).await?;
         }
         PromotionCommand::Decision { id: which } => {
-            printer.parts(&get(format!("/promotions/{}/decision", id(&which)?)).await?, DECISION_PARTS)?;
+            printer
+                .parts(&get(format!("/promotions/{}/decision", PROMOTION.only_id(&which)?)).await?, DECISION_PARTS)?;
         }
         PromotionCommand::Approvals { id: which } => {
-            let given = get(format!("/promotions/{}/approvals", id(&which)?)).await?;
-            printer.list(items(&given), APPROVAL_COLUMNS)?;
+            let given = get(format!("/promotions/{}/approvals", PROMOTION.only_id(&which)?)).await?;
+            printer.list(items(&given), APPROVALS)?;
         }
         PromotionCommand::Evidence { id: which } => {
-            let packets = get(format!("/promotions/{}/evidence", id(&which)?)).await?;
-            names::list(client, printer, items(&packets), PACKET.columns).await?;
+            let packets = get(format!("/promotions/{}/evidence", PROMOTION.only_id(&which)?)).await?;
+            names::list(client, printer, items(&packets), PACKET.table).await?;
         }
         PromotionCommand::Watch { id: which, wait } => {
-            let now = get(format!("/promotions/{}", id(&which)?)).await?;
+            let now = get(format!("/promotions/{}", PROMOTION.only_id(&which)?)).await?;
             let (last, exit) = follow(Watched::Promotion, now, &wait, client, printer).await?;
             explain(&last, exit, printer);
-            names::one(client, printer, &last, PROMOTION.columns).await?;
+            names::one(client, printer, &last, PROMOTION.table).await?;
             return Ok(exit);
         }
         PromotionCommand::Cancel { id: which, rollback, reason } => {
@@ -216,8 +215,9 @@ pub(super) async fn promotion(command: PromotionCommand, client: &Client, printe
             if let Some(reason) = reason {
                 body["reason"] = json!(reason);
             }
-            let call = Call::new(Method::POST, &format!("/promotions/{}/cancel", id(&which)?)).body(body);
-            names::one(client, printer, &client.data(call).await?, PROMOTION.columns).await?;
+            let call =
+                Call::new(Method::POST, &format!("/promotions/{}/cancel", PROMOTION.only_id(&which)?)).body(body);
+            names::one(client, printer, &client.data(call).await?, PROMOTION.table).await?;
         }
     }
     Ok(Exit::Ok)
@@ -226,11 +226,4 @@ pub(super) async fn promotion(command: PromotionCommand, client: &Client, printe
 /// The items of a list that has no pages.
 fn items(list: &Value) -> &[Value] {
     list.as_array().map(Vec::as_slice).unwrap_or_default()
-}
-
-fn id(which: &str) -> Result<&str, Failure> {
-    if super::resource::is_id(which) {
-        return Ok(which);
-    }
-    Err(Failure::usage(format!("{which:?} is not a promotion's id")).hint("see `plimsoll promotion list`"))
 }

@@ -5,9 +5,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
-    nouns::{COMPONENT, RELEASE, VERSION_COLUMNS},
-    parts::{STATE_COLUMNS, SYNC_PARTS},
-    resource::{List, Verb, is_id},
+    nouns::{COMPONENT, RELEASE},
+    parts::{STATES, SYNC_PARTS, VERSIONS},
+    resource::{List, Verb},
 };
 use crate::{
     Done,
@@ -42,9 +42,10 @@ pub(super) async fn component(command: ComponentCommand, client: &Client, printe
         ComponentCommand::Versions { which, list } => {
             let id = COMPONENT.id(client, &which).await?;
             let found = COMPONENT.list(client, &format!("/components/{id}/versions"), &list).await?;
-            printer.list(&found, VERSION_COLUMNS)?;
+            printer.list(&found, VERSIONS)?;
         }
         ComponentCommand::Sync { which } => {
+            printer.refuse_names()?;
             client.guard(printer)?;
             let id = COMPONENT.id(client, &which).await?;
             let call = Call::new(Method::POST, &format!("/components/{id}/sync-versions")).body(json!({}));
@@ -99,7 +100,7 @@ pub(super) async fn release(command: ReleaseCommand, client: &Client, printer: &
     let item = match command {
         ReleaseCommand::List(list) => return RELEASE.run(Verb::List(list), client, printer).await,
         ReleaseCommand::Get { which } => {
-            let id = id(client, &which).await?;
+            let id = RELEASE.id(client, &which).await?;
             client.data(Call::new(Method::GET, &format!("/releases/{id}"))).await?
         }
         ReleaseCommand::Create { name, components, finalize, notes } => {
@@ -114,35 +115,26 @@ pub(super) async fn release(command: ReleaseCommand, client: &Client, printer: &
         }
         ReleaseCommand::Ready { which } => {
             client.guard(printer)?;
-            let id = id(client, &which).await?;
+            let id = RELEASE.id(client, &which).await?;
             let call = Call::new(Method::PUT, &format!("/releases/{id}")).body(json!({"status": "ready"}));
             client.data(call).await?
         }
         ReleaseCommand::State { which } => {
-            let id = id(client, &which).await?;
+            let id = RELEASE.id(client, &which).await?;
             let state: Value = client.data(Call::new(Method::GET, &format!("/releases/{id}/state"))).await?;
-            printer.parts(&state, &[Part { pointer: "/environments", columns: STATE_COLUMNS }])?;
+            printer.parts(&state, &[Part { pointer: "/environments", table: STATES }])?;
             return Ok(Exit::Ok);
         }
         ReleaseCommand::Delete { which } => {
-            let which = id(client, &which).await?;
             return RELEASE.run(Verb::Delete { which }, client, printer).await;
         }
     };
-    printer.one(&item, RELEASE.columns)?;
+    printer.one(&item, RELEASE.table)?;
     Ok(Exit::Ok)
 }
 
-/// The id of a release named `NAME@VERSION`, or its id.
-pub(super) async fn id(client: &Client, which: &str) -> Result<String, Failure> {
-    if is_id(which) {
-        return Ok(which.to_owned());
-    }
-    let (name, version) = named(which)?;
-    RELEASE.id_where(client, which, &json!({"name": name, "version": version})).await
-}
-
-fn named(which: &str) -> Result<(&str, &str), Failure> {
+/// `NAME@VERSION` in its two parts.
+pub(super) fn named(which: &str) -> Result<(&str, &str), Failure> {
     which
         .split_once('@')
         .filter(|(name, version)| !name.is_empty() && !version.is_empty())

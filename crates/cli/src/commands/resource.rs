@@ -7,13 +7,13 @@ use plimsoll_protocol::envelope::Success;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{file, names};
+use super::{file, names, release};
 use crate::{
     Done,
     client::{Call, Client},
     exit::Exit,
     failure::Failure,
-    output::{Column, Printer},
+    output::{Called, Printer, Table},
 };
 
 /// The most that one page has.
@@ -26,8 +26,8 @@ pub(crate) struct Noun {
     pub(crate) name: &'static str,
     /// Below `/api/v1`.
     pub(crate) path: &'static str,
-    /// Of tables.
-    pub(crate) columns: &'static [Column],
+    /// How they are shown, and what they are called.
+    pub(crate) table: Table,
 }
 
 /// The verbs.
@@ -98,19 +98,19 @@ impl Noun {
         match verb {
             Verb::List(which) => {
                 let found = self.list(client, self.path, &which).await?;
-                names::list(client, printer, &found, self.columns).await?;
+                names::list(client, printer, &found, self.table).await?;
             }
-            Verb::Get { which } => names::one(client, printer, &self.get(client, &which).await?, self.columns).await?,
+            Verb::Get { which } => names::one(client, printer, &self.get(client, &which).await?, self.table).await?,
             Verb::Create(body) => {
                 client.guard(printer)?;
                 let call = Call::new(Method::POST, self.path).body(body.read()?);
-                names::one(client, printer, &client.data(call).await?, self.columns).await?;
+                names::one(client, printer, &client.data(call).await?, self.table).await?;
             }
             Verb::Update { which, body } => {
                 client.guard(printer)?;
                 let id = self.id(client, &which).await?;
                 let call = Call::new(Method::PUT, &format!("{}/{id}", self.path)).body(body.read()?);
-                names::one(client, printer, &client.data(call).await?, self.columns).await?;
+                names::one(client, printer, &client.data(call).await?, self.table).await?;
             }
             Verb::Delete { which } => {
                 client.guard(printer)?;
@@ -158,7 +158,23 @@ impl Noun {
         if is_id(which) {
             return Ok(which.to_owned());
         }
-        self.id_where(client, which, &json!({"name": which})).await
+        let condition = match self.table.called {
+            Called::Name => json!({"name": which}),
+            Called::Release => {
+                let (name, version) = release::named(which)?;
+                json!({"name": name, "version": version})
+            }
+            Called::Id | Called::At(_) | Called::Nothing => return self.only_id(which).map(str::to_owned),
+        };
+        self.id_where(client, which, &condition).await
+    }
+
+    /// The id of one that has no name.
+    pub(crate) fn only_id<'a>(&self, which: &'a str) -> Result<&'a str, Failure> {
+        if is_id(which) {
+            return Ok(which);
+        }
+        Err(Failure::usage(format!("{which:?} is not an id")).hint(format!("see `plimsoll {} list`", self.name)))
     }
 
     /// The id of the one that meets `condition`; `which` is how the person named it.

@@ -4,7 +4,7 @@ use plimsoll_evidence::{MAX_STICKER_BYTES, StickerEnvelope};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{evidence, file, inventory, nouns::STICKER, parts::HELD_COLUMNS, resource::Verb};
+use super::{evidence, file, inventory, nouns::STICKER, parts::HELD, resource::Verb};
 use crate::{
     Done,
     args::{StoredStickers, Verify},
@@ -22,7 +22,7 @@ pub(super) async fn stored(command: StoredStickers, client: &Client, printer: &P
         StoredStickers::Read { target } => {
             let id = inventory::target_id(client, target).await?;
             let held: Vec<Value> = client.data(Call::new(Method::GET, &format!("/targets/{id}/sticker"))).await?;
-            printer.list(&held, HELD_COLUMNS)?;
+            printer.list(&held, HELD)?;
             Ok(Exit::Ok)
         }
     }

@@ -90,6 +90,16 @@ pub(crate) fn short(digest: &str) -> &str {
     digest.get(.."sha256:".len() + 12).unwrap_or(digest)
 }
 
+/// A file that its owner alone may read.
+pub(crate) fn keep_secret(path: &Path, text: &str) -> Result<()> {
+    use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _};
+
+    let opened = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    opened
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .with_context(|| format!("{} cannot be written", path.display()))
+}
+
 /// A folder that everybody may write to: applications run as nobody.
 pub(crate) fn open_folder(path: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt as _;

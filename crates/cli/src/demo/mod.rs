@@ -8,6 +8,7 @@ mod host;
 mod offline;
 pub(crate) mod parts;
 pub mod registry;
+mod shell;
 mod sign_in;
 mod stage;
 mod story;
@@ -90,7 +91,7 @@ async fn serve(stage: &Stage, people: &People, stop: &mut Stop) -> Result<()> {
     stage.teller.note(&format!("serving until Ctrl-C: {server}, its API described at {server}/openapi.json"));
     stage.teller.saw("users admin, ada and grace, each with the password");
     stage.teller.saw(password);
-    stage.teller.command(&format!("plimsoll login {server}"));
+    stage.teller.command_as("ada", &format!("login {server}"));
     tokio::select! {
         ended = stage.parts.watch() => ended,
         () = stop.asked() => Ok(()),

@@ -39,6 +39,11 @@ impl Teller {
         say(&format!("   $ {text}"));
     }
 
+    /// The same, of the command line as that person: each has a context of their own name.
+    pub(crate) fn command_as(&self, who: &str, words: &str) {
+        self.command(&format!("plimsoll --context {who} {words}"));
+    }
+
     /// Something beside the story.
     pub(crate) fn note(&self, text: &str) {
         say(&format!("\n{text}"));

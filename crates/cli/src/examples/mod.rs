@@ -25,7 +25,7 @@ fn below(command: Command, path: &str) -> Command {
 
 #[cfg(test)]
 mod tests {
-    use clap::{CommandFactory as _, FromArgMatches as _};
+    use clap::CommandFactory as _;
 
     use super::*;
     use crate::args::Arguments;
@@ -60,10 +60,8 @@ mod tests {
         assert!(!lines.is_empty(), "{path:?}");
         for line in &lines {
             assert!(line.chars().count() < 100, "it would be broken into two: {line}");
-            let words = words(line.trim_start());
-            let parsed = add(Arguments::command()).try_get_matches_from(&words);
-            let matches = parsed.unwrap_or_else(|error| panic!("{path:?}: {line}\n{error}"));
-            Arguments::from_arg_matches(&matches).unwrap_or_else(|error| panic!("{path:?}: {line}\n{error}"));
+            let understood = crate::understands(&words(line.trim_start()));
+            understood.unwrap_or_else(|error| panic!("{path:?}: {line}\n{error}"));
         }
         let own = format!("  plimsoll {path}");
         assert!(lines.iter().any(|line| line.starts_with(own.trim_end())), "{path:?}: {lines:?}");

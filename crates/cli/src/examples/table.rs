@@ -235,6 +235,16 @@ Keep it where you verify. Compare its fingerprint with somebody you trust.",
 
 A path without a slash in front is below /api/v1. The answer is printed as it came.",
     ),
-    ("completion", "  plimsoll completion bash > /etc/bash_completion.d/plimsoll"),
+    (
+        "completion",
+        "  plimsoll completion bash > /etc/bash_completion.d/plimsoll
+  plimsoll completion man --dir /usr/local/share/man
+
+The script asks plimsoll itself, which offers names of what the server in use has now. Make it anew with each version.",
+    ),
+    ("completion bash", "  plimsoll completion bash > /etc/bash_completion.d/plimsoll"),
+    ("completion zsh", "  plimsoll completion zsh > /usr/local/share/zsh/site-functions/_plimsoll"),
+    ("completion fish", "  plimsoll completion fish > ~/.config/fish/completions/plimsoll.fish"),
+    ("completion man", "  plimsoll completion man --dir /usr/local/share/man   then: man plimsoll-promote"),
     ("version", "  plimsoll version -o json"),
 ];

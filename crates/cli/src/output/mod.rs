@@ -2,24 +2,26 @@
 
 mod live;
 mod table;
+mod terminal;
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 
 use serde_json::Value;
 
 pub(crate) use live::Live;
-pub(crate) use table::{Column, name};
+pub(crate) use table::{Called, Column, Table};
+pub(crate) use terminal::{ask, at_terminal, shown_to_a_person};
 
 use crate::{
     args::{Form, Global},
     failure::Failure,
 };
 
-/// A part of an answer: where it is (RFC 6901), and the columns of its table.
+/// A part of an answer: where it is (RFC 6901), and how it is shown.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Part {
     pub(crate) pointer: &'static str,
-    pub(crate) columns: &'static [Column],
+    pub(crate) table: Table,
 }
 
 /// Prints in the form asked for. Colours go only to terminals, and never with `NO_COLOR`.
@@ -32,21 +34,23 @@ pub(crate) struct Printer {
 
 impl Printer {
     pub(crate) const fn new(global: &Global) -> Self {
-        Self { form: global.output, headers: !global.no_headers, progress: !global.quiet }
+        // A program that reads JSON finds nothing but an error, in JSON, on standard error.
+        let progress = !global.quiet && !global.output.is_for_programs();
+        Self { form: global.output, headers: !global.no_headers, progress }
     }
 
     /// Several resources.
-    pub(crate) fn list(&self, items: &[Value], columns: &[Column]) -> Result<(), Failure> {
-        write_out(self.list_text(items, columns)?.as_bytes())
+    pub(crate) fn list(&self, items: &[Value], table: Table) -> Result<(), Failure> {
+        write_out(self.list_text(items, table)?.as_bytes())
     }
 
     /// One resource.
-    pub(crate) fn one(&self, item: &Value, columns: &[Column]) -> Result<(), Failure> {
+    pub(crate) fn one(&self, item: &Value, table: Table) -> Result<(), Failure> {
         let text = match self.form {
             Form::Json => pretty(item)?,
             Form::Yaml => yaml(item)?,
             Form::Table | Form::Wide | Form::Ndjson | Form::Name => {
-                self.list_text(std::slice::from_ref(item), columns)?
+                self.list_text(std::slice::from_ref(item), table)?
             }
         };
         write_out(text.as_bytes())
@@ -62,8 +66,7 @@ impl Printer {
             (Form::Yaml, _) => yaml(value)?,
             (Form::Ndjson, Value::Array(items)) => items.iter().map(|item| format!("{item}\n")).collect(),
             (Form::Ndjson, other) => format!("{other}\n"),
-            (Form::Name, Value::Array(items)) => items.iter().map(|item| format!("{}\n", table::name(item))).collect(),
-            (Form::Name, other) => format!("{}\n", table::name(other)),
+            (Form::Name, _) => return Err(nameless()),
             (Form::Table | Form::Wide | Form::Json, other) => pretty(other)?,
         })
     }
@@ -73,25 +76,39 @@ impl Printer {
         matches!(self.form, Form::Table | Form::Wide)
     }
 
+    /// Called before work is done whose answer has no names: a form that cannot be had is refused first.
+    pub(crate) fn refuse_names(&self) -> Result<(), Failure> {
+        if self.form == Form::Name { Err(nameless()) } else { Ok(()) }
+    }
+
     /// An answer of several parts: a table of each for people, the whole for programs.
     pub(crate) fn parts(&self, value: &Value, parts: &[Part]) -> Result<(), Failure> {
         write_out(self.parts_text(value, parts)?.as_bytes())
     }
 
     fn parts_text(&self, value: &Value, parts: &[Part]) -> Result<String, Failure> {
+        let named = |part: &&Part| self.form == Form::Name && part.table.called != Called::Nothing;
+        if let Some(part) = parts.iter().find(named) {
+            return self.part_text(value, *part).map(Option::unwrap_or_default);
+        }
         if !self.is_table() {
             return self.raw_text(value);
         }
         let mut shown = Vec::new();
         for part in parts {
-            match value.pointer(part.pointer) {
-                Some(Value::Array(items)) if items.is_empty() => {}
-                Some(Value::Array(items)) => shown.push(self.list_text(items, part.columns)?),
-                Some(one) => shown.push(self.list_text(std::slice::from_ref(one), part.columns)?),
-                None => {}
-            }
+            shown.extend(self.part_text(value, *part)?);
         }
         Ok(shown.join("\n"))
+    }
+
+    /// Nothing where there is none.
+    fn part_text(&self, value: &Value, part: Part) -> Result<Option<String>, Failure> {
+        match value.pointer(part.pointer) {
+            Some(Value::Array(items)) if items.is_empty() => Ok(None),
+            Some(Value::Array(items)) => self.list_text(items, part.table).map(Some),
+            Some(one) => self.list_text(std::slice::from_ref(one), part.table).map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Text that is data itself: a URL, a completion script.
@@ -114,7 +131,7 @@ impl Printer {
         }
     }
 
-    /// Progress, unless `--quiet`.
+    /// Progress, unless `--quiet` or a form for programs was asked for.
     pub(crate) fn progress(&self, text: &str) {
         if self.progress {
             say(text);
@@ -123,22 +140,30 @@ impl Printer {
 
     /// Why the command failed.
     pub(crate) fn failure(&self, failure: &Failure) {
-        match self.form {
-            Form::Json | Form::Yaml | Form::Ndjson => say(&failure.to_json().to_string()),
-            Form::Table | Form::Wide | Form::Name => say(&told(failure)),
+        if self.form.is_for_programs() {
+            complain_in_json(failure);
+        } else {
+            say(&told(failure));
         }
     }
 
-    fn list_text(&self, items: &[Value], columns: &[Column]) -> Result<String, Failure> {
+    fn list_text(&self, items: &[Value], table: Table) -> Result<String, Failure> {
         Ok(match self.form {
             Form::Json => pretty(&Value::Array(items.to_vec()))?,
             Form::Yaml => yaml(&Value::Array(items.to_vec()))?,
             Form::Ndjson => items.iter().map(|item| format!("{item}\n")).collect(),
-            Form::Name => items.iter().map(|item| format!("{}\n", table::name(item))).collect(),
-            Form::Table => table::render(items, columns, self.headers, false),
-            Form::Wide => table::render(items, columns, self.headers, true),
+            Form::Name => items
+                .iter()
+                .map(|item| table.called.of(item).map(|name| name + "\n").ok_or_else(nameless))
+                .collect::<Result<String, Failure>>()?,
+            Form::Table => table::render(items, table.columns, self.headers, false),
+            Form::Wide => table::render(items, table.columns, self.headers, true),
         })
     }
+}
+
+fn nameless() -> Failure {
+    Failure::usage("-o name: what this command prints has no name").hint("use another form, such as -o json")
 }
 
 /// Text of others in one line: programs print what they like, and a terminal must not obey it.
@@ -146,25 +171,9 @@ pub(crate) fn plain(text: &str) -> String {
     text.chars().map(|one| if one.is_control() { ' ' } else { one }).collect()
 }
 
-/// Whether a person sits at the other end of standard error.
-pub(crate) fn at_terminal() -> bool {
-    std::io::stderr().is_terminal()
-}
-
-/// Whether a person reads standard output.
-pub(crate) fn shown_to_a_person() -> bool {
-    std::io::stdout().is_terminal()
-}
-
-/// Asks a person; `None` where there is none.
-pub(crate) fn ask(question: &str) -> Option<bool> {
-    if !std::io::stdin().is_terminal() || !at_terminal() {
-        return None;
-    }
-    say(&format!("{question} [y/N]"));
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer).ok()?;
-    Some(matches!(answer.trim(), "y" | "Y" | "yes"))
+/// Why the command failed, where no printer is: the arguments could not be read.
+pub(crate) fn complain_in_json(failure: &Failure) {
+    say(&failure.to_json().to_string());
 }
 
 fn told(failure: &Failure) -> String {
@@ -214,13 +223,20 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::exit::Exit;
 
-    const COLUMNS: &[Column] =
-        &[Column::new("NAME", "/name"), Column::new("STATUS", "/status"), Column::wide("ID", "/id")];
+    const TABLE: Table = Table::new(
+        Called::Name,
+        &[Column::new("NAME", "/name"), Column::new("STATUS", "/status"), Column::wide("ID", "/id")],
+    );
+
+    fn printer(form: Form, headers: bool) -> Printer {
+        Printer { form, headers, progress: true }
+    }
 
     fn printed(form: Form, headers: bool) -> String {
         let items = [json!({"id": "1", "name": "api", "status": "ready"}), json!({"id": "2", "name": "web"})];
-        Printer { form, headers, progress: true }.list_text(&items, COLUMNS).unwrap()
+        printer(form, headers).list_text(&items, TABLE).unwrap()
     }
 
     #[test]
@@ -238,14 +254,32 @@ mod tests {
     #[test]
     fn an_answer_of_several_parts_is_several_tables_or_one_document() {
         const PARTS: &[Part] = &[
-            Part { pointer: "", columns: &[Column::new("STATUS", "/status")] },
-            Part { pointer: "/parts", columns: &[Column::new("PART", "/name")] },
-            Part { pointer: "/none", columns: &[Column::new("NONE", "/name")] },
+            Part { pointer: "", table: Table::new(Called::Nothing, &[Column::new("STATUS", "/status")]) },
+            Part { pointer: "/parts", table: Table::new(Called::Name, &[Column::new("PART", "/name")]) },
+            Part { pointer: "/none", table: Table::new(Called::Nothing, &[Column::new("NONE", "/name")]) },
         ];
         let value = json!({"status": "ready", "parts": [{"name": "api"}], "none": []});
-        let shown = |form| Printer { form, headers: true, progress: true }.parts_text(&value, PARTS).unwrap();
+        let shown = |form| printer(form, true).parts_text(&value, PARTS).unwrap();
         assert_eq!(shown(Form::Table), "STATUS\nready\n\nPART\napi\n");
         assert_eq!(serde_json::from_str::<Value>(&shown(Form::Json)).unwrap(), value);
+        assert_eq!(shown(Form::Name), "api\n");
+    }
+
+    #[test]
+    fn a_name_is_what_other_commands_take_or_the_form_is_refused() {
+        let item = json!({"id": "1", "name": "dev-1", "version": "0.1.0", "promotionId": "7"});
+        let called = |called| {
+            printer(Form::Name, true)
+                .list_text(std::slice::from_ref(&item), Table::new(called, &[]))
+                .map_err(|no| no.exit)
+        };
+        assert_eq!(called(Called::Name), Ok("dev-1\n".to_owned()));
+        assert_eq!(called(Called::Release), Ok("dev-1@0.1.0\n".to_owned()));
+        assert_eq!(called(Called::Id), Ok("1\n".to_owned()));
+        assert_eq!(called(Called::At("/promotionId")), Ok("7\n".to_owned()));
+        assert_eq!(called(Called::Nothing), Err(Exit::Usage));
+        assert_eq!(printer(Form::Name, true).raw_text(&item).unwrap_err().exit, Exit::Usage);
+        assert!(printer(Form::Name, true).refuse_names().is_err() && printer(Form::Json, true).refuse_names().is_ok());
     }
 
     #[test]

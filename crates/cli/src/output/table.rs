@@ -1,6 +1,6 @@
 //! Tables for people: no frame, two blanks between columns.
 
-use comfy_table::{ContentArrangement, Table, presets::NOTHING};
+use comfy_table::{ContentArrangement, presets::NOTHING};
 use serde_json::Value;
 
 /// A column: its heading and where its values are (RFC 6901).
@@ -18,6 +18,48 @@ pub(crate) struct Column {
 enum Breadth {
     Always,
     Wide,
+}
+
+/// What scripts are told of one with `-o name`: what other commands take for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Called {
+    /// By its name.
+    Name,
+    /// By `NAME@VERSION`.
+    Release,
+    /// By its id alone: it has no name.
+    Id,
+    /// By what stands there (RFC 6901).
+    At(&'static str),
+    /// It is no thing that could be called something.
+    Nothing,
+}
+
+/// How things of one kind are shown.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Table {
+    pub(crate) called: Called,
+    pub(crate) columns: &'static [Column],
+}
+
+impl Table {
+    pub(crate) const fn new(called: Called, columns: &'static [Column]) -> Self {
+        Self { called, columns }
+    }
+}
+
+impl Called {
+    /// What `item` is called, unless it is nothing of the kind.
+    pub(crate) fn of(self, item: &Value) -> Option<String> {
+        let at = |pointer| cell(item.pointer(pointer));
+        match self {
+            Self::Name => Some(at("/name")),
+            Self::Release => Some(format!("{}@{}", at("/name"), at("/version"))),
+            Self::Id => Some(at("/id")),
+            Self::At(pointer) => Some(at(pointer)),
+            Self::Nothing => None,
+        }
+    }
 }
 
 impl Column {
@@ -50,7 +92,7 @@ impl Column {
 
 pub(super) fn render(items: &[Value], columns: &[Column], headers: bool, wide: bool) -> String {
     let shown: Vec<&Column> = columns.iter().filter(|one| wide || one.breadth == Breadth::Always).collect();
-    let mut table = Table::new();
+    let mut table = comfy_table::Table::new();
     table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     if headers {
         table.set_header(shown.iter().map(|one| one.heading));
@@ -63,17 +105,6 @@ pub(super) fn render(items: &[Value], columns: &[Column], headers: bool, wide: b
     }
     let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned() + "\n").collect();
     lines.concat()
-}
-
-/// What people call a resource: its name, else its id.
-pub(crate) fn name(item: &Value) -> String {
-    let named = item.get("name").and_then(Value::as_str);
-    let release = named.zip(item.get("version").and_then(Value::as_str));
-    match (release, named) {
-        (Some((name, version)), _) => format!("{name}@{version}"),
-        (None, Some(name)) => name.to_owned(),
-        (None, None) => cell(item.get("id")),
-    }
 }
 
 /// A value in one line, without control characters: names come from others.

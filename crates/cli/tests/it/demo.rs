@@ -15,7 +15,12 @@ use plimsoll_testkit::{
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::estate::plimsoll;
+use plimsoll_cli::understands;
+
+use crate::{estate::plimsoll, support::commands_of};
+
+/// Words in capitals that stand for themselves.
+const METHODS: [&str; 4] = ["GET", "POST", "PUT", "DELETE"];
 
 /// A demo that is running, with a folder of its own for everything.
 struct Demo {
@@ -105,7 +110,8 @@ fn is_whole(told: &str) {
         "(superseded)",
         "gate promotion_path: deny",
         "gate freeze_window: deny",
-        "the freeze is lifted: awaiting_approval",
+        "the freeze is lifted: 0 windows",
+        "shop@1.0.0 at prod: awaiting_approval",
         "ada: 403 SEPARATION_OF_DUTIES",
         "approved by grace",
         "prod-2: web runs sha256:",
@@ -122,6 +128,38 @@ fn is_whole(told: &str) {
     }
 }
 
+/// Each step says how to do the same, in words that can be typed as they stand, and shows no secret.
+fn can_be_typed(told: &str) {
+    let mut steps: Vec<(&str, Vec<&str>)> = Vec::new();
+    for line in told.lines() {
+        match (line.strip_prefix("   $ "), steps.last_mut()) {
+            (Some(command), Some((_, commands))) => commands.push(command),
+            _ if line.split_once(". ").is_some_and(|(number, _)| number.parse::<u32>().is_ok()) => {
+                steps.push((line, Vec::new()));
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(steps.len(), 20, "{steps:?}");
+    for (step, lines) in steps {
+        assert!(!lines.is_empty(), "no command in step {step}");
+        for line in lines {
+            assert!(!line.contains("\"password\"") && !line.contains("--token "), "{step}: a secret: {line}");
+            for words in commands_of(line) {
+                let placeholder = |word: &&String| word.len() > 1 && word.chars().all(|one| one.is_ascii_uppercase());
+                let left: Vec<_> =
+                    words.iter().filter(placeholder).filter(|word| !METHODS.contains(&word.as_str())).collect();
+                assert!(left.is_empty(), "{step}: {left:?} in {line}");
+                if words[0] == "plimsoll" {
+                    understands(&words).unwrap_or_else(|why| panic!("{step}: {line}\n{why}"));
+                } else {
+                    assert!(["curl", "docker", "printf", "cat", "diff"].contains(&words[0].as_str()), "{step}: {line}");
+                }
+            }
+        }
+    }
+}
+
 /// As `make run` starts it: after the story it serves until somebody stops it.
 #[test]
 fn the_demo_tells_its_whole_story_on_processes_and_keeps_serving() {
@@ -129,6 +167,7 @@ fn the_demo_tells_its_whole_story_on_processes_and_keeps_serving() {
     demo.until("serving until Ctrl-C: ");
     let told = demo.told.clone();
     is_whole(&told);
+    can_be_typed(&told);
     assert!(told.contains("dev-1: process_host, "), "{told}");
     let server = told.split("serving until Ctrl-C: ").nth(1).unwrap().split(',').next().unwrap().to_owned();
     // A part that ends takes the demo with it: none does.
@@ -154,6 +193,7 @@ fn the_demo_tells_its_whole_story_on_docker() {
     let (code, told, complaint) = demo.end();
     assert_eq!(code, Some(0), "{told}\n{complaint}");
     is_whole(&told);
+    can_be_typed(&told);
     assert!(told.contains("dev-1: docker_host, "), "{told}");
     assert_eq!(engine.cli(&["ps", "-aq"]).unwrap(), "", "no container stays");
     assert_eq!(engine.cli(&["images", "-aq"]).unwrap(), "", "no image stays");

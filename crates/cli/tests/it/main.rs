@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
+mod completion;
 mod demo;
+mod docs;
 mod estate;
+mod failures;
 mod kills;
 mod offline;
 mod partition;
@@ -15,4 +18,5 @@ mod support;
 mod system;
 mod traces;
 mod waiting;
+mod waiting_rules;
 mod whole;

@@ -73,11 +73,3 @@ fn contexts_are_kept_for_their_owner_alone() {
     assert!(said.contains("protected") && said.contains("--yes"), "{said}");
     assert_eq!(ended(&run(home.path(), &["--context", "staging", "api", "GET", "components"])).0, 2);
 }
-
-#[test]
-fn completion_scripts_name_the_commands() {
-    let home = tempfile::tempdir().unwrap();
-    let (code, out, _) = ended(&run(home.path(), &["completion", "bash"]));
-    assert_eq!(code, 0);
-    assert!(out.contains("evidence"), "{}", out.len());
-}

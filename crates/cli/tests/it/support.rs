@@ -55,3 +55,37 @@ impl Drop for Served {
         _ = self.child.wait();
     }
 }
+
+/// The commands of one line, each as its words, as a shell reads them: quotes, comments, pipes, groups; where output
+/// goes to is left out.
+pub fn commands_of(line: &str) -> Vec<Vec<String>> {
+    let (mut all, mut words, mut word) = (Vec::new(), Vec::new(), None::<String>);
+    let mut quote = None;
+    let mut letters = line.chars();
+    while let Some(one) = letters.next() {
+        match (quote, one) {
+            (Some(open), _) if one == open => quote = None,
+            (Some(_), _) => word.get_or_insert_default().push(one),
+            (None, '\'' | '"') => {
+                quote = Some(one);
+                word.get_or_insert_default();
+            }
+            (None, '\\') => word.get_or_insert_default().extend(letters.next()),
+            (None, '#') if word.is_none() => break,
+            (None, ' ') => words.extend(word.take()),
+            (None, '|' | '&' | ';' | '(' | ')') => {
+                words.extend(word.take());
+                all.push(std::mem::take(&mut words));
+            }
+            (None, _) => word.get_or_insert_default().push(one),
+        }
+    }
+    assert!(quote.is_none(), "a quote is open: {line}");
+    words.extend(word);
+    all.push(words);
+    for words in &mut all {
+        words.truncate(words.iter().position(|word| word == ">").unwrap_or(words.len()));
+    }
+    all.retain(|words| !words.is_empty());
+    all
+}

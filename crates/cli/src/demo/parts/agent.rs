@@ -6,11 +6,11 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::{Part, Parts, command};
 
-/// Enrols an agent whose files lie in `data`; gives its id.
-pub(crate) async fn enrol(parts: &Parts, server: &str, name: &str, token: &str, data: &Path) -> Result<String> {
+/// Enrols an agent whose files lie in `data`, by the token in the file `token`; gives its id.
+pub(crate) async fn enrol(parts: &Parts, server: &str, name: &str, token: &Path, data: &Path) -> Result<String> {
     let mut enrol = command(parts.folder())?;
     enrol.args(["agent", "enrol", "--server", server, "--name", name, "--data-dir"]).arg(data);
-    enrol.env("PLIMSOLL_REGISTRATION_TOKEN", token);
+    enrol.arg("--token-file").arg(token);
     let output = enrol.output().await.with_context(|| format!("the agent {name} cannot be enrolled"))?;
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "the agent {name} was not enrolled ({}): {said}", output.status);

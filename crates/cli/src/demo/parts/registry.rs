@@ -66,13 +66,18 @@ impl RegistryPart {
 
     /// Puts an image under `shop/<component>:<tag>`, whose application shows `shows` as its version.
     pub(crate) async fn put(&self, component: &str, tag: &str, shows: &str, health: Health) -> Result<Digest> {
-        let put = Put { component: component.to_owned(), tag: tag.to_owned(), shows: shows.to_owned(), health };
-        let line = format!("{}\n", serde_json::to_string(&put)?);
+        let line = line(component, tag, shows, health)? + "\n";
         let mut talk = self.talk.lock().await;
         let (input, lines) = &mut *talk;
         input.write_all(line.as_bytes()).await.context("the registry is gone")?;
         Ok(answer(lines).await?.parse()?)
     }
+}
+
+/// How the registry is told so.
+pub(crate) fn line(component: &str, tag: &str, shows: &str, health: Health) -> Result<String> {
+    let put = Put { component: component.to_owned(), tag: tag.to_owned(), shows: shows.to_owned(), health };
+    Ok(serde_json::to_string(&put)?)
 }
 
 async fn answer(lines: &mut Lines<BufReader<ChildStdout>>) -> Result<String> {

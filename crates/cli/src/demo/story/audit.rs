@@ -42,6 +42,6 @@ pub(super) async fn trail(stage: &Stage, world: &World) -> Result<()> {
         }
     }
     stage.teller.saw(&format!("{} events in all", all.len()));
-    stage.teller.command("plimsoll api GET /api/v1/audit-events      # as admin");
+    stage.teller.command_as("admin", "api GET /api/v1/audit-events -Q sort=createdAt -Q pageSize=100");
     Ok(())
 }

@@ -14,7 +14,7 @@ use tokio::{task::JoinHandle, time::sleep};
 
 use super::{
     Carried, World,
-    promotion::{becomes, request},
+    promotion::{becomes, request, tell_request},
     release,
 };
 use crate::demo::{
@@ -101,7 +101,10 @@ pub(super) async fn is_taken_back(stage: &Stage, world: &World) -> Result<Carrie
         "{answered} calls at {} addresses of dev during all that: each was answered by {before}",
         addresses.len()
     ));
-    stage.teller.command(&format!("plimsoll promote {} --to dev --wait; plimsoll logs {job}", release.name()));
+    release::tell_sealing(stage, &release);
+    tell_request(stage, &release, "dev");
+    stage.teller.command_as("ada", &format!("job tasks {job}"));
+    stage.teller.command_as("ada", &format!("logs {job}"));
     Ok(Carried { promotion: Some(promotion.to_owned()), job })
 }
 

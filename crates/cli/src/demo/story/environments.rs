@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::{ENVIRONMENTS, people::People};
 use crate::demo::{
     api::{list, text},
+    shell,
     stage::Stage,
 };
 
@@ -20,6 +21,7 @@ pub(super) async fn add(stage: &Stage, people: &People) -> Result<BTreeMap<Strin
         "name": "second-person", "separationOfDuties": true, "reason": REASON,
         "rules": [{ "name": "one other", "minApprovals": 1, "approvers": { "roles": ["approver"] } }],
     });
+    let mut commands = vec![format!("api POST /api/v1/approval-policies {}", shell::data(&policy))];
     let policy = people.admin.post("/approval-policies", &policy).await?;
     let mut ids = BTreeMap::new();
     let mut before: Vec<Value> = Vec::new();
@@ -33,6 +35,7 @@ pub(super) async fn add(stage: &Stage, people: &People) -> Result<BTreeMap<Strin
             "prod" => body["approvalPolicyId"] = policy["id"].clone(),
             _ => {}
         }
+        commands.push(format!("env create {}", shell::data(&body)));
         let made = people.admin.post("/environments", &body).await?;
         ids.insert((*name).to_owned(), text(&made, "id")?.to_owned());
         before = vec![made["id"].clone()];
@@ -45,7 +48,10 @@ pub(super) async fn add(stage: &Stage, people: &People) -> Result<BTreeMap<Strin
         let (name, strategy) = (text(environment, "name")?, text(&environment["strategy"], "type")?);
         stage.teller.saw(&format!("{name}: strategy {strategy}; gates: {gates}"));
     }
-    stage.teller.command("plimsoll env create --data @prod.yaml && plimsoll env list -o yaml      # as admin");
+    for command in commands {
+        stage.teller.command_as("admin", &command);
+    }
+    stage.teller.command_as("ada", "env list --sort orderIndex -o yaml");
     Ok(ids)
 }
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{Carried, World};
 use crate::demo::{
     api::{list, text},
-    offline,
+    offline, shell,
     stage::{Seen, Stage},
 };
 
@@ -39,7 +39,7 @@ pub(super) async fn verifies(stage: &Stage, world: &World, carried: &[Carried]) 
             offline::verified(stage, "evidence", &file, &key).await?;
             if kind == "promotion_decision" {
                 offline::replayed(stage, &file, &key).await?;
-                shown = Some((file, bytes));
+                shown = Some((id.to_owned(), file, bytes));
             }
             *kinds.entry(kind.to_owned()).or_default() += 1;
         }
@@ -50,14 +50,16 @@ pub(super) async fn verifies(stage: &Stage, world: &World, carried: &[Carried]) 
     for (kind, count) in &kinds {
         stage.teller.saw(&format!("{count} of type {kind}: verified with the public key alone, no server asked"));
     }
-    let (file, bytes) = shown.context("there is no decision")?;
+    let (id, file, bytes) = shown.context("there is no decision")?;
     let said = offline::replayed(stage, &file, &key).await?;
     stage.teller.saw(&format!("each decision made again from what is sealed in it; the last: {said}"));
     changed_byte(stage, &file, bytes, &key).await?;
-    stage.teller.command("plimsoll evidence key > key.pem; plimsoll agent keys --data-dir DIR | diff key.pem -");
-    stage.teller.command("plimsoll evidence download ID > packet.json");
-    stage.teller.command("plimsoll evidence verify packet.json --key key.pem");
-    stage.teller.command("plimsoll evidence replay packet.json --key key.pem");
+    let (file, key, data) = (shell::path(&file), shell::path(&key), shell::path(&host.agent_data));
+    stage.teller.command_as("ada", &format!("evidence key > {key}"));
+    stage.teller.command(&format!("plimsoll agent keys --data-dir {data} | diff {key} -"));
+    stage.teller.command_as("ada", &format!("evidence download {id} > {file}"));
+    stage.teller.command(&format!("plimsoll evidence verify {file} --key {key}"));
+    stage.teller.command(&format!("plimsoll evidence replay {file} --key {key}"));
     Ok(())
 }
 

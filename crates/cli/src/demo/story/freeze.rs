@@ -6,11 +6,12 @@ use serde_json::json;
 
 use super::{
     World,
-    promotion::{becomes, gates, request},
+    promotion::{becomes, gates, request, tell_request},
     release::Release,
 };
 use crate::demo::{
     api::{list, text},
+    shell,
     stage::Stage,
 };
 
@@ -37,9 +38,15 @@ pub(super) async fn blocks(stage: &Stage, world: &World, release: &Release) -> R
     }
     ensure!(blocked["deploymentJobId"].is_null(), "a job was made although prod is frozen");
     world.people.admin.delete(&format!("{windows}/{}?reason=the%20sale%20is%20over", text(window, "id")?)).await?;
+    let left = world.people.ada.get(&windows).await?;
+    ensure!(list(&left).is_empty(), "the freeze is not lifted: {left}");
+    stage.teller.saw(&format!("the freeze is lifted: {} windows at prod's door", list(&left).len()));
     let waiting = becomes(stage, &world.people.ada, promotion, &["awaiting_approval"]).await?;
-    stage.teller.saw(&format!("the freeze is lifted: {}", text(&waiting, "status")?));
-    stage.teller.command("plimsoll freeze create prod --data @sale.yaml      # as admin");
-    stage.teller.command("plimsoll freeze delete prod sale --reason 'the sale is over'      # as admin");
+    stage.teller.saw(&format!("{} at prod: {}", release.name(), text(&waiting, "status")?));
+    stage.teller.command_as("admin", &format!("freeze create prod {}", shell::data(&body)));
+    tell_request(stage, release, "prod");
+    stage.teller.command_as("admin", "freeze delete prod sale --reason 'the sale is over'");
+    stage.teller.command_as("ada", "freeze list prod");
+    stage.teller.command_as("ada", &format!("promotion watch {promotion} --wait"));
     Ok(promotion.to_owned())
 }

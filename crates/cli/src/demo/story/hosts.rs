@@ -1,23 +1,24 @@
 //! The hosts: which kind of target they are, their agents, and how they are.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use anyhow::{Result, bail, ensure};
 use futures_util::future::try_join_all;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{ENVIRONMENTS, people::People};
 use crate::demo::{
     api::{list, text},
     app,
     engine::Engine,
-    host::{Host, open_folder},
+    host::{Host, keep_secret, open_folder},
     parts::{
         agent,
         registry::{Health, RegistryPart},
     },
+    shell,
     stage::{Seen, Stage},
-    targets::{Kind, Targets, sockets},
+    targets::{Kind, LEDGER_MOUNT, Targets, sockets},
 };
 
 /// Hosts of each environment.
@@ -38,6 +39,7 @@ pub(super) async fn choose(stage: &Stage, wish: Targets, registry: &RegistryPart
                 stage.teller.saw(&format!("no containers: {one}"));
             }
             stage.teller.saw("processes on this machine, type process_host: they need no engine, and are not isolated");
+            stage.teller.command("plimsoll demo --targets process");
             Ok(Kind::Processes)
         }
     }
@@ -54,6 +56,11 @@ async fn probe(stage: &Stage, registry: &RegistryPart) -> Result<Result<Kind, Ve
         match Engine::probe(&socket, &image, &stage.ledgers()).await {
             Ok(engine) => {
                 stage.teller.saw(&format!("containers of {engine} at {socket}, type docker_host"));
+                let ledgers = shell::path(&stage.ledgers());
+                stage.teller.command(&format!(
+                    "docker --host unix://{} run --rm --volume {ledgers}:{LEDGER_MOUNT} {image} --crash",
+                    shell::word(&socket)
+                ));
                 stage.use_engine(&socket, registry.address);
                 return Ok(Ok(Kind::Containers { socket }));
             }
@@ -79,7 +86,7 @@ pub(super) async fn enrol(
         let id = environments.get(environment).map(String::as_str).unwrap_or_default();
         host(stage, people, environment, id, &name, kind).await
     }));
-    let hosts = hosts.await?;
+    let (hosts, commands): (Vec<_>, Vec<_>) = hosts.await?.into_iter().unzip();
     for host in &hosts {
         let path = format!("/targets/{}/health-check", host.target);
         let report = people.admin.post(&path, &json!({})).await?;
@@ -100,12 +107,17 @@ pub(super) async fn enrol(
             text(&agent, "status")?
         ));
     }
-    stage.teller.command("plimsoll api POST /api/v1/registration-tokens --data '{}'      # as admin");
-    stage.teller.command("plimsoll agent enrol --server URL --token TOKEN && plimsoll agent run      # on the host");
-    stage.teller.command("plimsoll target list -o wide");
+    for (host, commands) in hosts.iter().zip(commands) {
+        for command in commands {
+            stage.teller.command(&command);
+        }
+        stage.teller.command_as("admin", &format!("api POST /api/v1/targets/{}/health-check", host.target));
+    }
+    stage.teller.command_as("ada", "target list -o wide");
     Ok(hosts)
 }
 
+/// Enrols one; gives it with the commands that do the same.
 async fn host(
     stage: &Stage,
     people: &People,
@@ -113,10 +125,13 @@ async fn host(
     environment_id: &str,
     name: &str,
     kind: &Kind,
-) -> Result<Host> {
-    let token = people.admin.post("/registration-tokens", &json!({ "description": name })).await?;
-    let agent_data = stage.parts.folder().join("agents").join(name);
-    let agent = agent::enrol(&stage.parts, &people.server, name, text(&token, "token")?, &agent_data).await?;
+) -> Result<(Host, Vec<String>)> {
+    let wish = json!({ "description": name });
+    let token = people.admin.post("/registration-tokens", &wish).await?;
+    let (agent_data, secret) =
+        (stage.parts.folder().join("agents").join(name), stage.parts.folder().join(format!("{name}.token")));
+    keep_secret(&secret, text(&token, "token")?)?;
+    let agent = agent::enrol(&stage.parts, &people.server, name, &secret, &agent_data).await?;
     agent::start(&stage.parts, name, &agent_data)?;
     stage
         .until("agents come online", async || {
@@ -134,5 +149,21 @@ async fn host(
     let target = text(&made, "id")?.to_owned();
     stage.made_target(&target);
     let ledger = stage.ledgers().join(name);
-    Ok(Host { name: name.to_owned(), environment: environment.to_owned(), target, agent_data, folder, ledger })
+    let host = Host { name: name.to_owned(), environment: environment.to_owned(), target, agent_data, folder, ledger };
+    let commands = commands(&people.server, &host, &secret, &wish, &body);
+    Ok((host, commands))
+}
+
+/// How a host is enrolled and made a target.
+fn commands(server: &str, host: &Host, secret: &Path, wish: &Value, target: &Value) -> Vec<String> {
+    let (name, secret, data) = (&host.name, shell::path(secret), shell::path(&host.agent_data));
+    let wish = shell::data(wish);
+    vec![
+        format!("plimsoll --context admin api POST /api/v1/registration-tokens {wish}      # the token: {secret}"),
+        format!(
+            "plimsoll agent enrol --server {server} --name {name} --token-file {secret} --data-dir {data}      # on the host"
+        ),
+        format!("plimsoll agent run --data-dir {data}      # on the host"),
+        format!("plimsoll --context admin target create {}", shell::data(target)),
+    ]
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::{Carried, ENVIRONMENTS, World, approval, release, release::Release};
 use crate::demo::{
     api::{Person, list, text},
+    shell,
     stage::{Seen, Stage},
 };
 
@@ -13,9 +14,21 @@ use crate::demo::{
 pub(super) async fn request(world: &World, release: &Release, environment: &str) -> Result<Value> {
     let body = json!({
         "releaseId": release.id, "targetEnvironmentId": world.environment(environment)?,
-        "reason": format!("{} is ready for {environment}", release.name()),
+        "reason": reason(release, environment),
     });
     world.people.ada.post("/promotions", &body).await
+}
+
+/// Why it is asked for.
+fn reason(release: &Release, environment: &str) -> String {
+    format!("{} is ready for {environment}", release.name())
+}
+
+/// How it is asked for.
+pub(super) fn tell_request(stage: &Stage, release: &Release, environment: &str) {
+    let why = shell::word(&reason(release, environment));
+    let command = format!("promote {} --to {environment} --reason {why} --wait", release.name());
+    stage.teller.command_as("ada", &command);
 }
 
 /// Waits until a promotion has one of these statuses.
@@ -66,7 +79,7 @@ pub(super) async fn enters(stage: &Stage, world: &World, release: &Release, envi
     let promotion = request(world, release, environment).await?;
     let promotion = text(&promotion, "id")?;
     let carried = arrives(stage, world, promotion, release, environment).await?;
-    stage.teller.command(&format!("plimsoll promote {} --to {environment} --wait", release.name()));
+    tell_request(stage, release, environment);
     Ok(carried)
 }
 
@@ -112,7 +125,7 @@ pub(super) async fn no_shortcut(stage: &Stage, world: &World, release: &Release)
     for gate in gates(&preview) {
         stage.teller.saw(&format!("gate {gate}"));
     }
-    stage.teller.command(&format!("plimsoll promote {} --to prod --preview", release.name()));
+    stage.teller.command_as("ada", &format!("promote {} --to prod --preview", release.name()));
     Ok(())
 }
 
@@ -120,6 +133,7 @@ pub(super) async fn no_shortcut(stage: &Stage, world: &World, release: &Release)
 pub(super) async fn goes_all_the_way(stage: &Stage, world: &World) -> Result<Vec<Carried>> {
     let release = release::sealed(world, "1.1.0").await?;
     let mut carried = Vec::new();
+    release::tell_sealing(stage, &release);
     for environment in ENVIRONMENTS {
         let promotion = request(world, &release, environment).await?;
         let promotion = text(&promotion, "id")?;
@@ -128,7 +142,11 @@ pub(super) async fn goes_all_the_way(stage: &Stage, world: &World) -> Result<Vec
             approval::approve(world, promotion).await?;
         }
         carried.push(arrives(stage, world, promotion, &release, environment).await?);
+        tell_request(stage, &release, environment);
+        if environment == "prod" {
+            approval::tell_approval(stage, promotion);
+            stage.teller.command_as("ada", &format!("promotion watch {promotion} --wait"));
+        }
     }
-    stage.teller.command(&format!("plimsoll promote {} --to dev --wait", release.name()));
     Ok(carried)
 }

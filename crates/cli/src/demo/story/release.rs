@@ -10,6 +10,7 @@ use crate::demo::{
     api::{list, text},
     host::short,
     parts::registry::Health,
+    shell,
     stage::Stage,
 };
 
@@ -53,11 +54,20 @@ pub(super) async fn sealed(world: &World, version: &str) -> Result<Release> {
     seal(world, &draft(world, version).await?).await
 }
 
+/// How such a release is made.
+pub(super) fn tell_sealing(stage: &Stage, release: &Release) {
+    let parts = COMPONENTS.map(|name| format!("{name}:{}", release.version)).join(" ");
+    stage.teller.command_as("ada", &format!("release create {} {parts}", release.name()));
+    stage.teller.command_as("ada", &format!("release ready {}", release.name()));
+}
+
 /// The first one, with what sealing means.
 pub(super) async fn cut(stage: &Stage, world: &World) -> Result<Release> {
     let version = VERSIONS.first().copied().unwrap_or_default();
     let draft = draft(world, version).await?;
-    stage.teller.saw(&format!("{APPLICATION}@{version} is a {}", text(&draft, "status")?));
+    let seen = world.people.ada.get(&format!("/releases/{}", text(&draft, "id")?)).await?;
+    ensure!(seen["status"] == "draft", "a release that nobody sealed is {}", seen["status"]);
+    stage.teller.saw(&format!("{APPLICATION}@{} is a {}", text(&seen, "version")?, text(&seen, "status")?));
     let release = seal(world, &draft).await?;
     show(stage, world, &release).await?;
     let components = json!([{ "component": "api", "tag": "1.1.0" }]);
@@ -65,7 +75,9 @@ pub(super) async fn cut(stage: &Stage, world: &World) -> Result<Release> {
     let path = format!("/releases/{}", release.id);
     let refusal = world.people.ada.refused(Method::PUT, &path, &change, ErrorCode::ReleaseSealed).await?;
     stage.teller.saw(&format!("a change now: {} {}: {}", refusal.status.as_u16(), refusal.code, refusal.message));
-    stage.teller.command(&format!("plimsoll release create {} api:{version} web:{version} --finalize", release.name()));
+    tell_sealing(stage, &release);
+    stage.teller.command_as("grace", &format!("release get {} -o yaml", release.name()));
+    stage.teller.command_as("ada", &format!("api PUT /api/v1{path} {}", shell::data(&change)));
     Ok(release)
 }
 
@@ -85,7 +97,9 @@ pub(super) async fn moved_tag(stage: &Stage, world: &World, release: &Release) -
         stage.teller.saw(&format!("api:{} = {} ({state})", release.version, short(digest)));
     }
     show(stage, world, release).await?;
-    stage.teller.command("plimsoll component sync api && plimsoll release get shop@1.0.0 -o yaml");
+    stage.teller.command_as("ada", "component sync api");
+    stage.teller.command_as("ada", "component versions api --sort -version");
+    stage.teller.command_as("grace", &format!("release get {} -o yaml", release.name()));
     Ok(())
 }
 

@@ -31,6 +31,8 @@ pub(super) async fn of_prod(stage: &Stage, world: &World) -> Result<Carried> {
     ensure!(version == "1.0.0", "it went to {version}");
     stage.teller.saw(&format!("{kind} to {APPLICATION}@{version}: {}", text(&done, "status")?));
     promotion::on_hosts(stage, world, &job, version, "prod").await?;
-    stage.teller.command(&format!("plimsoll rollback {APPLICATION} --env prod --reason 'customers see errors' --wait"));
+    stage
+        .teller
+        .command_as("ada", &format!("rollback {APPLICATION} --env prod --reason 'customers see errors' --wait"));
     Ok(Carried { promotion: None, job })
 }

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 
 use super::{APPLICATION, World};
-use crate::demo::{api::list, offline, stage::Stage};
+use crate::demo::{api::list, offline, shell, stage::Stage};
 
 /// What runs where at the end.
 const AT_THE_END: [(&str, &str); 3] = [("dev", "1.1.0"), ("staging", "1.1.0"), ("prod", "1.0.0")];
@@ -25,7 +25,10 @@ pub(super) async fn verify(stage: &Stage, world: &World) -> Result<()> {
         ensure!(view["agrees"] == true && view["signatureValid"] == true, "the API sees {view} on {}", host.name);
         stage.teller.saw(&format!("{said}; the API agrees"));
     }
-    stage.teller.command("plimsoll api GET /api/v1/targets/ID/sticker");
-    stage.teller.command(&format!("plimsoll sticker verify DIR/{APPLICATION}.plimsoll.json --key key.pem"));
+    for host in &world.hosts {
+        let (file, key) = (shell::path(&host.sticker(APPLICATION)), shell::path(&key));
+        stage.teller.command(&format!("plimsoll sticker verify {file} --key {key}"));
+        stage.teller.command_as("ada", &format!("sticker read {}/{}", host.environment, host.name));
+    }
     Ok(())
 }

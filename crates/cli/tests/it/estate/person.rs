@@ -1,6 +1,6 @@
 //! People who signed in by device code, as the command line does it.
 
-use std::process::Output;
+use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
@@ -130,9 +130,14 @@ impl Person {
 
     /// The command line as this person.
     pub fn cli(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// The same, to be started.
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = plimsoll(&self.home);
         command.env("PLIMSOLL_URL", &self.url).env("PLIMSOLL_TOKEN", &self.token).args(arguments);
-        command.output().unwrap()
+        command
     }
 
     /// What it prints on a good end.
