@@ -19,6 +19,7 @@ pub(crate) mod openapi;
 pub(crate) mod pipeline;
 mod promotion;
 pub(crate) mod rate;
+mod reference;
 mod registration_token;
 mod release;
 mod role;
@@ -71,21 +72,27 @@ pub(crate) fn router(server: &Arc<Server>) -> Result<Router> {
     }
     let (alive, ready) = (Arc::clone(server), Arc::clone(server));
     Ok(router
-        .merge(open(server, Document { routes: described, bytes: OnceLock::new() }))
+        .merge(open(server, Document { routes: described, bytes: OnceLock::new(), page: OnceLock::new() }))
         .route("/healthz", get(move || crate::health::alive(Arc::clone(&alive))))
         .route("/readyz", get(move || crate::health::ready(Arc::clone(&ready)))))
 }
 
-/// What anybody may ask, limited by address: the document, and every path that does not exist.
+/// What anybody may ask, limited by address: the document for programs and for people, and every path that does not exist.
 fn open(server: &Arc<Server>, document: Document) -> Router {
     let (unknown, described) = (Arc::clone(server), Arc::clone(server));
-    let document = Arc::new(document);
+    let (document, reader) = (Arc::new(document), Arc::clone(server));
+    let readable = Arc::clone(&document);
     let describe = move |request: Request| {
         let bytes = rate::admitted(&request).and_then(|()| document.bytes());
         std::future::ready(bytes.map_or_else(|error| refuse(&described, &request, &error), json_file))
     };
+    let read = move |request: Request| {
+        let page = rate::admitted(&request).and_then(|()| readable.page());
+        std::future::ready(page.map_or_else(|error| refuse(&reader, &request, &error), reference::respond))
+    };
     Router::new()
         .route("/openapi.json", unknown_method(server).get(describe))
+        .route("/docs", unknown_method(server).get(read))
         .fallback(move |request: Request| {
             let error = Error::new(
                 ErrorCode::UnknownPath,
@@ -145,6 +152,7 @@ fn refuse(server: &Server, request: &Request, error: &Error) -> Response {
 struct Document {
     routes: Vec<Arc<route::Route>>,
     bytes: OnceLock<Bytes>,
+    page: OnceLock<Bytes>,
 }
 
 impl Document {
@@ -155,6 +163,15 @@ impl Document {
         let made = serde_json::to_vec(&openapi::document(&self.routes)?)
             .map_err(|cause| Error::internal_defect(format!("the OpenAPI document is not JSON: {cause}")))?;
         Ok(self.bytes.get_or_init(|| Bytes::from(made)).clone())
+    }
+
+    /// The same for people.
+    fn page(&self) -> Result<Bytes> {
+        if let Some(made) = self.page.get() {
+            return Ok(made.clone());
+        }
+        let made = reference::page(&openapi::document(&self.routes)?)?;
+        Ok(self.page.get_or_init(|| made).clone())
     }
 }
 

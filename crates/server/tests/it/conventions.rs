@@ -13,6 +13,7 @@ on_both! {
     the_hundred_and_first_immediate_call_is_429;
     unknown_paths_and_methods_speak_the_envelope;
     the_document_lists_what_is_routed;
+    the_reference_page_shows_every_operation_and_loads_nothing;
 }
 
 async fn a_component_lives(world: &World) {
@@ -130,6 +131,18 @@ async fn unknown_paths_and_methods_speak_the_envelope(world: &World) {
         World::read(world.request("GET", "/api/v1/components", Some(&world.admin)).header("X-Request-Id", "mine-1"))
             .await;
     assert_eq!(own.header("x-request-id"), "mine-1");
+}
+
+async fn the_reference_page_shows_every_operation_and_loads_nothing(world: &World) {
+    let page = world.call("GET", "/docs", None, None).await;
+    assert_eq!((page.status.as_u16(), page.header("content-type")), (200, "text/html; charset=utf-8"));
+    assert!(page.header("content-security-policy").starts_with("default-src 'none'"));
+    let text = page.body["raw"].as_str().unwrap();
+    for operation in plimsoll_protocol::operation::built() {
+        let id = operation.id.as_str();
+        assert!(text.contains(&format!("<details id=\"{id}\">")), "{id} is missing");
+    }
+    assert!(!text.contains("<script") && !text.contains("src=") && !text.contains("http-equiv"));
 }
 
 async fn the_document_lists_what_is_routed(world: &World) {

@@ -14,6 +14,7 @@ mod oauth;
 mod operator;
 mod peer;
 mod rows;
+mod schemathesis;
 mod streams;
 mod table;
 mod trail;
