@@ -213,14 +213,7 @@ fn with_registries(
         let Some(integration) = resource::find::<Integration>(tx, id)? else { continue };
         let config = registry_config(&integration)?;
         component.repository = config.engine_repository(&component.repository)?;
-        registries.insert(
-            id,
-            Registry {
-                host: config.engine_host()?,
-                insecure: config.is_plain_http(),
-                authenticated: config.is_authenticated(),
-            },
-        );
+        registries.insert(id, config.as_engines_see_it()?);
     }
     Ok((sealed, registries))
 }
