@@ -198,7 +198,7 @@ impl Jobs {
     pub(crate) fn closed(&self) {
         if let Some(done) = self.inbox().closing.take() {
             // Who no longer waits needs no answer.
-            drop(done.send(()));
+            let _ = done.send(());
         }
     }
 
