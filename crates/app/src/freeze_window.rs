@@ -1,14 +1,15 @@
 //! Freeze windows of an environment.
 
 use plimsoll_core::{
-    Error, Result,
+    Error, Result, ValidationError,
     actor::Actor,
-    environment::FreezeWindow,
+    environment::{Exemptions, FreezeWindow, When, freeze::SHOWN},
     id::{EnvironmentId, FreezeWindowId, TypedId},
+    identity::{Role, User},
 };
 use plimsoll_protocol::freeze_window::CreateFreezeWindow;
 use plimsoll_store::{
-    Lock,
+    Lock, Tx, freeze_window as rows,
     resource::{self, ListQuery, Listing, Resource},
 };
 use serde_json::{Value, json};
@@ -36,7 +37,9 @@ impl App {
             tx.lock(&Lock::Environment(environment))?;
             let place: plimsoll_core::environment::Environment = resource::get(tx, environment)?;
             owned.may_in(environment)?;
-            body.schedule(&place.timezone)?;
+            // A window that cannot be computed would freeze for ever.
+            body.schedule(&place.timezone)?.around(notes.now(), SHOWN)?;
+            check_exemptions(tx, &body.exemptions)?;
             let body = body.clone();
             let window = FreezeWindow {
                 id: notes.id(),
@@ -50,6 +53,7 @@ impl App {
                 timezone: body.timezone.unwrap_or(place.timezone),
                 exemptions: body.exemptions,
                 active: false,
+                when: When::Past,
                 next_occurrences: Vec::new(),
                 created_by: Actor::from(&owned.principal),
                 revision: 1,
@@ -76,6 +80,14 @@ impl App {
         self.environment_get(caller, environment).await?;
         let query = query.within(&FreezeWindow::TABLE, &json!({ "environmentId": environment }))?;
         let now = caller.now;
+        let query = if rows::asks_when(&query) {
+            let relevant = move |tx: &mut Tx<'_>| rows::relevant(tx, environment, now);
+            let windows = self.store.read(caller.scope(), "freeze_window_when", relevant).await?;
+            let seen: Vec<FreezeWindow> = windows.into_iter().map(|window| window.seen_at(now)).collect();
+            rows::with_when(query, &seen)?
+        } else {
+            query
+        };
         let found: Listing<FreezeWindow> = self.store.list(caller.scope(), "freeze_window_list", query).await?;
         Ok(found.map(|window| window.seen_at(now)))
     }
@@ -128,4 +140,22 @@ impl App {
         })
         .await
     }
+}
+
+/// Whoever is exempt must exist. All that is wrong is listed at once.
+fn check_exemptions(tx: &mut Tx<'_>, exemptions: &Exemptions) -> Result<()> {
+    let mut wrong = Vec::new();
+    let absent = |field: String, what: String| ValidationError::new(field, "unknown_reference", what);
+    for (index, name) in exemptions.roles.iter().enumerate() {
+        let found: Vec<Role> = resource::find_where(tx, "name = $2", plimsoll_store::params![name.as_str()])?;
+        if found.is_empty() {
+            wrong.push(absent(format!("exemptions.roles[{index}]"), format!("there is no role {name:?}")));
+        }
+    }
+    for (index, id) in exemptions.users.iter().enumerate() {
+        if resource::find::<User>(tx, *id)?.is_none() {
+            wrong.push(absent(format!("exemptions.users[{index}]"), format!("there is no user with id {id}")));
+        }
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(Error::invalid(wrong)) }
 }

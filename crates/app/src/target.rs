@@ -5,6 +5,7 @@ mod connection;
 use plimsoll_core::{
     Error, ErrorCode, Result, ValidationError,
     id::TargetId,
+    integration::Integration,
     inventory::{Agent, Target, TargetStatus, TargetType},
 };
 use plimsoll_protocol::inventory::{CreateTarget, TargetBody, UpdateTarget};
@@ -15,7 +16,7 @@ use plimsoll_store::{
 };
 use serde_json::json;
 
-use crate::{App, Caller, Change, Notes, Reply, environment, replace::Replace};
+use crate::{App, Caller, Change, Notes, Reply, environment, integration, replace::Replace};
 
 /// What changes without anybody's doing between a GET and a PUT.
 const OBSERVED: &[&str] = &["status", "running", "endpoints", "lastHealthCheckAt", "reconciliationPending"];
@@ -178,13 +179,26 @@ fn fresh(id: TargetId, body: &TargetBody, notes: &Notes) -> Target {
     }
 }
 
+/// Everything that a target refers to must exist. All that is wrong is listed at once.
 fn check_references(tx: &mut Tx<'_>, body: &TargetBody) -> Result<()> {
-    let Some(agent) = body.agent_id else { return Ok(()) };
-    tx.lock(&Lock::Agent(agent))?;
-    match resource::find::<Agent>(tx, agent)? {
-        Some(_) => Ok(()),
-        None => Err(Error::field("agentId", "unknown_reference", format!("there is no agent with id {agent}"))),
+    let mut wrong = Vec::new();
+    if let Some(agent) = body.agent_id {
+        tx.lock(&Lock::Agent(agent))?;
+        if resource::find::<Agent>(tx, agent)?.is_none() {
+            wrong.push(absent("agentId", "agent", agent));
+        }
     }
+    for id in body.registry_mirrors.keys() {
+        integration::refer(tx, *id)?;
+        if resource::find::<Integration>(tx, *id)?.is_none() {
+            wrong.push(absent(&format!("registryMirrors.{id}"), "integration", id));
+        }
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(Error::invalid(wrong)) }
+}
+
+fn absent(field: &str, noun: &str, id: impl std::fmt::Display) -> ValidationError {
+    ValidationError::new(field, "unknown_reference", format!("there is no {noun} with id {id}"))
 }
 
 /// What runs on a target was put there for its environment and by its type's driver.

@@ -1,7 +1,7 @@
 //! Asking a target's agent how the target does.
 
 use plimsoll_core::{
-    Result, Timestamp,
+    Error, Result, Timestamp,
     id::{TargetId, TypedId},
     inventory::{ContainerHealth, EngineHealth, HealthReport, Target, TargetStatus, TargetType},
 };
@@ -9,7 +9,7 @@ use plimsoll_protocol::agent::{
     observe::{ObserveKind, RunState, RunningComponent, TargetObservation},
     report::HealthVerdict,
 };
-use plimsoll_store::{Lock, resource, target as rows};
+use plimsoll_store::{Lock, observation, resource, target as rows};
 use serde_json::json;
 
 use crate::{App, Caller, Change, Reply};
@@ -26,7 +26,11 @@ impl App {
             let target = self.target_get(caller, id).await?;
             let seen =
                 self.observe_target(caller.tenant(), &target, ObserveKind::HealthCheck, DEADLINE_SECONDS).await?;
-            let report = judge(&target, seen.as_ref(), self.context.now());
+            let last = match seen {
+                Some(_) => None,
+                None => self.last_sight(caller, id).await?,
+            };
+            let report = judge(&target, seen.as_ref(), last.as_ref(), self.context.now());
             Ok((report, seen))
         };
         self.ask_then(caller, ask, move |(report, seen), tx, notes| {
@@ -50,8 +54,27 @@ impl App {
     }
 }
 
-/// The report on what an agent saw, or on its silence.
-fn judge(target: &Target, seen: Option<&TargetObservation>, now: Timestamp) -> HealthReport {
+impl App {
+    /// What was seen last of a target, and when.
+    async fn last_sight(&self, caller: &Caller, id: TargetId) -> Result<Option<Sight>> {
+        let kept = self.store.read(caller.scope(), "target_sight", move |tx| observation::sight(tx, id)).await?;
+        kept.map(|(at, text)| {
+            let seen = serde_json::from_str(&text)
+                .map_err(|cause| Error::internal_defect(format!("a stored observation does not fit: {cause}")))?;
+            Ok(Sight { at, seen })
+        })
+        .transpose()
+    }
+}
+
+/// What was seen of a target some time ago.
+struct Sight {
+    at: Timestamp,
+    seen: TargetObservation,
+}
+
+/// The report on what an agent saw; on its silence, with what was seen last and how long ago.
+fn judge(target: &Target, seen: Option<&TargetObservation>, last: Option<&Sight>, now: Timestamp) -> HealthReport {
     let report = |status, problems| HealthReport {
         target_id: target.id,
         status,
@@ -72,14 +95,26 @@ fn judge(target: &Target, seen: Option<&TargetObservation>, now: Timestamp) -> H
                 "agent {agent} did not answer within {DEADLINE_SECONDS} s; see whether its host is up and it is running"
             ),
         };
-        return report(TargetStatus::Unreachable, vec![problem]);
+        let silent = report(TargetStatus::Unreachable, vec![problem]);
+        return match last {
+            None => silent,
+            Some(last) => HealthReport {
+                age_seconds: now.seconds_since(last.at).max(0),
+                ..showing(target.kind, &last.seen, silent)
+            },
+        };
     };
     let (status, problems) = verdict(seen);
+    showing(target.kind, seen, report(status, problems))
+}
+
+/// The report with what was seen of engine, host and containers.
+fn showing(kind: TargetType, seen: &TargetObservation, report: HealthReport) -> HealthReport {
     HealthReport {
-        engine: engine(target.kind, seen),
+        engine: engine(kind, seen),
         resources: Some(seen.resources),
         containers: seen.running.iter().map(container).collect(),
-        ..report(status, problems)
+        ..report
     }
 }
 

@@ -75,6 +75,7 @@ mod tests {
         same(identity::ClientAuthentication::ALL, identity::ClientAuthentication::as_str);
         same(identity::RoleHolder::ALL, identity::RoleHolder::as_str);
         same(environment::GateType::ALL, environment::GateType::as_str);
+        same(environment::When::ALL, environment::When::as_str);
         same(inventory::TargetType::ALL, inventory::TargetType::as_str);
         same(inventory::TargetStatus::ALL, inventory::TargetStatus::as_str);
         same(inventory::AgentStatus::ALL, inventory::AgentStatus::as_str);

@@ -41,6 +41,23 @@ impl Wall {
         Self(self.0.div_euclid(1_000_000) * 1_000_000)
     }
 
+    /// Whole seconds since 1970-01-01T00:00:00.
+    pub(crate) const fn seconds(self) -> i64 {
+        self.0.div_euclid(1_000_000)
+    }
+
+    /// The year and the month (1 to 12).
+    pub(crate) fn year_and_month(self) -> (i64, i64) {
+        let civil = self.civil();
+        (i64::from(civil.year()), i64::from(civil.month()))
+    }
+
+    /// Midnight at the beginning of a month; `None` beyond the calendar.
+    pub(crate) fn first_of_month(year: i64, month: i64) -> Option<Self> {
+        let date = jiff::civil::Date::new(i16::try_from(year).ok()?, i8::try_from(month).ok()?, 1).ok()?;
+        Self::of(date.at(0, 0, 0, 0))
+    }
+
     /// `YYYYMMDDTHHMMSS`, as RFC 5545 writes local times.
     #[must_use]
     pub fn basic_format(self) -> String {

@@ -52,6 +52,17 @@ pub struct Mismatch {
     pub found: Digest,
 }
 
+/// Who answers that it does not know us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asker {
+    /// The registry itself.
+    Registry,
+    /// Its token server, which had given us a token before.
+    KnownTokenServer,
+    /// Its token server, which never gave us any.
+    TokenServer,
+}
+
 /// Why a call to a registry failed. `host` is `host[:port]`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the fields' names and the messages say what they are")]
@@ -61,7 +72,7 @@ pub enum RegistryError {
     NotFound { host: String, what: Subject, said: String },
     /// It wants credentials, or others.
     #[error("{host} asks for other credentials before it shows {what}: {problem}")]
-    Unauthorized { host: String, what: Subject, problem: String },
+    Unauthorized { host: String, what: Subject, problem: String, by: Asker },
     /// It knows us and says no.
     #[error("{host} does not let us read {what}{said}; give the account the right to pull it")]
     Forbidden { host: String, what: Subject, said: String },

@@ -79,3 +79,29 @@ pub fn report(tx: &mut Tx<'_>, id: Uuid) -> Result<Option<String>> {
     let row = tx.query_opt("SELECT report FROM observation WHERE tenant_id = $1 AND id = $2", params![tenant, id])?;
     Ok(row.map(crate::Row::first::<Option<String>>).transpose()?.flatten())
 }
+
+/// Keeps what was seen last of a target, in the words of the agent's protocol; an older sight changes nothing.
+pub fn keep_sight(tx: &mut Tx<'_>, target: TargetId, at: Timestamp, seen: &str) -> Result<()> {
+    let tenant = tx.tenant()?;
+    tx.execute(
+        "INSERT INTO target_sight (tenant_id, target_id, at, body) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (tenant_id, target_id) DO UPDATE SET at = excluded.at, body = excluded.body
+         WHERE target_sight.at <= excluded.at",
+        params![tenant, target, at, seen],
+    )
+    .map(drop)
+}
+
+/// What was seen last of a target, and when.
+pub fn sight(tx: &mut Tx<'_>, target: TargetId) -> Result<Option<(Timestamp, String)>> {
+    let tenant = tx.tenant()?;
+    let row = tx.query_opt(
+        "SELECT at, body FROM target_sight WHERE tenant_id = $1 AND target_id = $2",
+        params![tenant, target],
+    )?;
+    row.map(|row| {
+        let mut row = row.reader();
+        Ok((row.next()?, row.next()?))
+    })
+    .transpose()
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use plimsoll_core::{
     Result, Timestamp,
-    id::{AgentId, EnvironmentId, TargetId, TenantId},
+    id::{AgentId, EnvironmentId, IntegrationId, TargetId, TenantId},
     inventory::{RunningApplication, Target, TargetStatus, TargetType},
 };
 
@@ -72,6 +72,15 @@ impl Resource for Target {
     fn labels(&self) -> Option<&BTreeMap<String, String>> {
         Some(&self.labels)
     }
+}
+
+/// The targets that name a mirror of a registry's integration.
+pub fn with_mirror_of(tx: &mut Tx<'_>, id: IntegrationId) -> Result<Vec<Target>> {
+    // The key in the body's JSON narrows it down; labels may hold the same text.
+    let key = format!("%\"{id}\":%");
+    let mut found: Vec<Target> = resource::find_where(tx, "body LIKE $2 ORDER BY name, id", params![key.as_str()])?;
+    found.retain(|one| one.registry_mirrors.contains_key(&id));
+    Ok(found)
 }
 
 /// The targets of an environment, by name.

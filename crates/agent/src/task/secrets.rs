@@ -169,7 +169,9 @@ impl Secrets {
 fn unavailable(secret: &SecretRef, reason: &str) -> TaskError {
     let what = match secret {
         SecretRef::Environment { name } => format!("the secret {name:?}"),
-        SecretRef::Registry { integration_id } => format!("the credentials of the registry {integration_id}"),
+        SecretRef::Registry { integration_id, host } => {
+            format!("the credentials of the registry {integration_id} for {host}")
+        }
     };
     TaskError::new(TaskErrorCode::SecretUnavailable, format!("{what} can't be had: {reason}"))
         .hint("set it in the environment or integration, then deploy again")

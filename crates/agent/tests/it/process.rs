@@ -1,6 +1,11 @@
 //! `process_host` with real processes: deployed from a real registry, found again, supervised, taken back.
 
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs,
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use plimsoll_agent::{
     drivers::{
@@ -246,6 +251,37 @@ async fn a_secret_is_in_the_process_and_nowhere_on_disk() {
                 assert!(!content.windows(SECRET.len()).any(|part| part == SECRET.as_bytes()), "{}", entry.display());
             }
         }
+    }
+}
+
+/// A mirror that asks everybody to sign in, and remembers what it is told.
+async fn mirror() -> (String, Arc<Mutex<Vec<Option<String>>>>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    let told: Arc<Mutex<Vec<Option<String>>>> = Arc::default();
+    let log = Arc::clone(&told);
+    let challenge = move |request: axum::extract::Request| {
+        let header = request.headers().get("authorization").map(|value| value.to_str().unwrap().to_owned());
+        log.lock().unwrap().push(header);
+        async { (axum::http::StatusCode::UNAUTHORIZED, [("www-authenticate", "Basic realm=\"mirror\"")]) }
+    };
+    tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(challenge)).await });
+    (host, told)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_is_told_credentials_only_if_the_order_says_so() {
+    let site = Site::new();
+    let (host, told) = mirror().await;
+    let mut web = site.web("1.0.0", &[], web_runtime()).await;
+    web.image.registry = host;
+    for (epoch, authenticated) in [(1, false), (2, true)] {
+        web.image.authenticated = authenticated;
+        let (result, log) = run(&site.host, &site.dir.path(), &to_run(epoch, &web)).await;
+        assert_eq!(result.error.map(|error| error.code), Some(TaskErrorCode::PullFailed), "{log}");
+        let heard = std::mem::take(&mut *told.lock().unwrap());
+        assert!(!heard.is_empty());
+        assert_eq!(heard.iter().any(Option::is_some), authenticated, "{heard:?}");
     }
 }
 

@@ -15,8 +15,8 @@ use plimsoll_core::{
     },
 };
 use plimsoll_protocol::agent::{
-    OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION,
     enrol::{AgentHealth, HeartbeatAnswer, HeartbeatRequest},
+    is_spoken,
 };
 use plimsoll_store::{
     Lock, Tx,
@@ -196,9 +196,8 @@ impl App {
 }
 
 fn heard(body: HeartbeatRequest, at: Timestamp) -> Heard {
-    let ours = (OLDEST_PROTOCOL_VERSION..=PROTOCOL_VERSION).contains(&body.protocol_version);
     let status = match body.status {
-        AgentHealth::Online if ours => AgentStatus::Online,
+        AgentHealth::Online if is_spoken(body.protocol_version) => AgentStatus::Online,
         AgentHealth::Online | AgentHealth::Degraded => AgentStatus::Degraded,
     };
     let beat = Beat {
@@ -228,8 +227,8 @@ fn change_status(
     if rows::set_status(tx, &agent)? {
         notes.audit("agent_status", "agent", id, Some(json!({ "status": after })));
         notes.event("agent", id, None, "agent.status_changed", json!({ "from": before, "to": after }));
-        if before == AgentStatus::Offline {
-            // Jobs that wait for its targets can go on.
+        if matches!(before, AgentStatus::Offline | AgentStatus::Degraded) {
+            // Jobs that wait for its targets can go on: it is there again, or speaks as we do.
             for target in super::targets_of(tx, id)? {
                 deployment::wake_waiting(tx, target.id, notes.now())?;
             }

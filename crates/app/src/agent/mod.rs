@@ -2,6 +2,7 @@
 
 mod chosen;
 mod enrol;
+mod fit;
 mod heartbeat;
 mod unlock;
 
@@ -24,6 +25,7 @@ use plimsoll_store::{
 use serde_json::json;
 
 pub(crate) use chosen::{Agents, targets_of};
+pub(crate) use fit::{Fitness, fitness};
 pub use heartbeat::Heartbeats;
 
 use crate::{App, Caller, Change, Reply, replace::Replace};

@@ -53,10 +53,12 @@ impl App {
     ) -> SecretAnswer {
         let specs = || kept.spec.iter().chain(kept.previous.iter());
         let found = match wanted {
-            SecretRef::Registry { integration_id } => {
-                let named =
-                    specs().flat_map(|spec| &spec.components).any(|one| one.image.integration_id == *integration_id);
-                if named { self.registry_secret(agent, *integration_id).await } else { Err(not_named()) }
+            SecretRef::Registry { integration_id, host } => {
+                let named = specs().flat_map(|spec| &spec.components).any(|one| {
+                    let image = &one.image;
+                    image.authenticated && image.integration_id == *integration_id && image.registry == *host
+                });
+                if named { self.registry_secret(agent, *integration_id, host).await } else { Err(not_named()) }
             }
             SecretRef::Environment { name } => {
                 let named = specs()
@@ -80,14 +82,12 @@ impl App {
         }
     }
 
-    async fn registry_secret(&self, agent: &AgentCaller, id: IntegrationId) -> Result<SecretAnswer> {
-        let credentials = self.registry_credentials(agent.principal.tenant, id).await?;
-        Ok(match credentials {
-            Some(known) => {
-                SecretAnswer::Basic { username: known.username, password: known.password.expose_secret().to_owned() }
-            }
-            None => SecretAnswer::Unavailable { reason: "the registry is used without credentials".into() },
-        })
+    /// What was trusted when the spec was made need not be any more: the integration decides, now.
+    async fn registry_secret(&self, agent: &AgentCaller, id: IntegrationId, host: &str) -> Result<SecretAnswer> {
+        let Some(known) = self.registry_credentials(agent.principal.tenant, id, host).await? else {
+            return Ok(SecretAnswer::Unavailable { reason: "the registry is used without credentials".into() });
+        };
+        Ok(SecretAnswer::Basic { username: known.username, password: known.password.expose_secret().to_owned() })
     }
 }
 

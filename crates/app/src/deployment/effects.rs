@@ -2,7 +2,10 @@
 
 use plimsoll_core::{
     Result, Timestamp,
-    deployment::{DeploymentJob, Remains, TaskCommand, TaskError, rollout::Effect},
+    deployment::{
+        DeploymentJob, Remains, TaskCommand, TaskError,
+        rollout::{Effect, SkipCause},
+    },
     id::TaskId,
     inventory::Target,
 };
@@ -12,7 +15,7 @@ use plimsoll_store::{
     resource,
 };
 
-use super::{create::undoing, lost, note_task};
+use super::{create::undoing, lost, note_task, reach::why_offline};
 use crate::{Notes, agent::Agents};
 
 /// Applies one effect where the task's state still allows it; answers whether something changed.
@@ -34,15 +37,24 @@ pub(super) fn apply(
             // From here on it ends, even if the order is never signed.
             order::begin(tx, row.task.id, offered_until)
         }),
-        Effect::Skip { task_id, cause } => change(tx, notes, *task_id, TaskCommand::Skip, |_, notes, row| {
+        Effect::Skip { task_id, cause } => change(tx, notes, *task_id, TaskCommand::Skip, |tx, notes, row| {
             row.task.finished_at = Some(notes.now());
-            row.task.error = Some(plain_error(cause.code(), "the target was left out", ""));
+            let (message, hint) = match cause {
+                SkipCause::Offline => {
+                    let (why, hint) = why_offline(tx, agents, row.task.target_id)?;
+                    (format!("the target was left out: {why}"), hint)
+                }
+                SkipCause::Maintenance | SkipCause::Gone | SkipCause::JobEnded => {
+                    ("the target was left out".to_owned(), "")
+                }
+            };
+            row.task.error = Some(plain_error(cause.code(), &message, hint));
             Ok(())
         }),
-        Effect::FailOffline(id) => change(tx, notes, *id, TaskCommand::Fail, |_, notes, row| {
+        Effect::FailOffline(id) => change(tx, notes, *id, TaskCommand::Fail, |tx, notes, row| {
             row.task.finished_at = Some(notes.now());
-            let hint = "start its agent, or let the strategy skip or wait for offline targets";
-            row.task.error = Some(plain_error("TARGET_OFFLINE", "the target's agent is not connected", hint));
+            let (message, hint) = why_offline(tx, agents, row.task.target_id)?;
+            row.task.error = Some(plain_error("TARGET_OFFLINE", &message, hint));
             Ok(())
         }),
         Effect::Lose(id) => {

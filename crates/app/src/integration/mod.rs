@@ -18,6 +18,7 @@ use plimsoll_protocol::integration::{CreateIntegration, SecretChange, UpdateInte
 use plimsoll_store::{
     Lock, Tx, integration as rows,
     resource::{self, ListQuery, Listing},
+    target,
 };
 
 pub use types::Kind;
@@ -228,5 +229,7 @@ fn apply_secrets(
 fn references(tx: &mut Tx<'_>, id: IntegrationId) -> Result<Vec<Reference>> {
     let condition = "(registry_integration_id = $2 OR source_integration_id = $2) ORDER BY name LIMIT 100";
     let components: Vec<Component> = resource::find_where(tx, condition, &[plimsoll_store::IntoValue::into_value(id)])?;
-    Ok(components.into_iter().map(|one| Reference::new("component", one.id, one.name)).collect())
+    let components = components.into_iter().map(|one| Reference::new("component", one.id, one.name));
+    let targets = target::with_mirror_of(tx, id)?.into_iter();
+    Ok(components.chain(targets.map(|one| Reference::new("target", one.id, one.name))).collect())
 }

@@ -1,6 +1,6 @@
 //! The type `oci_registry`: its configuration and what must hold of it.
 
-use plimsoll_core::{Error, Result, ValidationError};
+use plimsoll_core::{Error, Result, ValidationError, release::Registry};
 use plimsoll_oci::RegistryConfig;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -12,6 +12,9 @@ pub const PASSWORD: &str = "password";
 const DOCKER_HUB_API: &str = "registry-1.docker.io";
 /// Docker Hub, as engines name it.
 const DOCKER_HUB: &str = "docker.io";
+
+/// `host[:port]`, as targets name their mirrors.
+const MIRROR: &str = "^([A-Za-z0-9.-]+|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?$";
 
 /// The configuration of an `oci_registry`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +31,9 @@ pub struct OciRegistryConfig {
     /// Certificates in PEM that are trusted beside the system's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_pem: Option<String>,
+    /// Mirrors (`host[:port]`) that agents may send user and password to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trusted_mirrors: Vec<String>,
 }
 
 impl OciRegistryConfig {
@@ -57,6 +63,16 @@ impl OciRegistryConfig {
             (DOCKER_HUB_API, _) => DOCKER_HUB.to_owned(),
             (host, Some(port)) => format!("{host}:{port}"),
             (host, None) => host.to_owned(),
+        })
+    }
+
+    /// The registry as the specs of targets name it.
+    pub fn as_engines_see_it(&self) -> Result<Registry> {
+        Ok(Registry {
+            host: self.engine_host()?,
+            insecure: self.is_plain_http(),
+            authenticated: self.is_authenticated(),
+            trusted_mirrors: self.trusted_mirrors.clone(),
         })
     }
 
@@ -96,6 +112,13 @@ pub(super) fn schema() -> Value {
                 "type": "string", "minLength": 1, "maxLength": 65536,
                 "title": "Private CA",
                 "description": "Certificates in PEM that are trusted beside the system's."
+            },
+            "trustedMirrors": {
+                "type": "array", "maxItems": 64, "uniqueItems": true,
+                "items": { "type": "string", "minLength": 1, "maxLength": 255, "pattern": MIRROR },
+                "title": "Trusted mirrors",
+                "description": "host[:port] of mirrors that agents may send user and password to. A target may name any mirror; from one that is not listed here its engine pulls anonymously.",
+                "examples": [["mirror.local:5000"]]
             }
         }
     })
@@ -166,6 +189,22 @@ mod tests {
             (json!({"url": "https://r.example"}), vec!["password"], vec!["config.username"]),
             (json!({"url": "https://r.example", "username": "a:b"}), vec!["password"], vec!["config.username"]),
             (json!({"url": "https://r.example", "caPem": "x"}), vec![], vec!["config.caPem"]),
+            (
+                json!({"url": "https://r.example", "trustedMirrors": ["m.local:5000", "[::1]:5000", "M"]}),
+                vec![],
+                vec![],
+            ),
+            (json!({"url": "https://r.example", "trustedMirrors": "m"}), vec![], vec!["config.trustedMirrors"]),
+            (
+                json!({"url": "https://r.example", "trustedMirrors": ["m", "https://m"]}),
+                vec![],
+                vec!["config.trustedMirrors[1]"],
+            ),
+            (
+                json!({"url": "https://r.example", "trustedMirrors": ["m/hub"]}),
+                vec![],
+                vec!["config.trustedMirrors[0]"],
+            ),
         ] {
             assert_eq!(wrong(config.clone(), &secrets), expected, "{config}");
         }
@@ -179,7 +218,7 @@ mod tests {
             ("https://index.docker.io/v1/", "shop/api", "docker.io/shop/api"),
             ("https://ghcr.io", "api", "ghcr.io/api"),
         ] {
-            let config = OciRegistryConfig { url: url.to_owned(), username: None, insecure: false, ca_pem: None };
+            let config = OciRegistryConfig::read(json!({ "url": url }).as_object().unwrap()).unwrap();
             let named = format!("{}/{}", config.engine_host().unwrap(), config.engine_repository(repository).unwrap());
             assert_eq!(named, expected);
         }

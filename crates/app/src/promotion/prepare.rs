@@ -13,7 +13,7 @@ use plimsoll_core::{
     environment::{Environment, Strategy},
     id::{AgentId, EnvironmentId, IntegrationId, ReleaseId, TargetId},
     integration::Integration,
-    inventory::{Agent, AgentStatus, Target},
+    inventory::{Agent, Target},
     promotion::{Override, ResolvedTargetValues, RulesInForce, SecretVersion, Subject, subject::SubjectParts},
     release::{self, Place, Registry, Release, SealedRelease, SpecSource, ValueScope, Variables},
 };
@@ -23,7 +23,11 @@ use plimsoll_store::{
     release as releases, resource, target as targets,
 };
 
-use crate::{agent::Agents, deployment::create::PlannedSpec, registry::access::registry_config};
+use crate::{
+    agent::{Agents, fitness},
+    deployment::create::PlannedSpec,
+    registry::access::registry_config,
+};
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -168,9 +172,13 @@ fn places(tx: &mut Tx<'_>, environment: &Environment, planned: Option<&Plan>) ->
         .into_iter()
         .map(|target| {
             let agent = agents.of(tx, &target)?;
+            let fit = match &agent {
+                Some(agent) => fitness(tx, agent)?.is_fit(),
+                None => false,
+            };
             let skip = if target.maintenance {
                 Some(SkipReason::Maintenance)
-            } else if agent.as_ref().is_some_and(|agent| agent.enabled && is_heard(agent.status)) {
+            } else if fit {
                 None
             } else {
                 Some(SkipReason::Offline)
@@ -179,13 +187,6 @@ fn places(tx: &mut Tx<'_>, environment: &Environment, planned: Option<&Plan>) ->
             Ok(PlaceRow { agent: id, platform: agent.as_ref().and_then(platform), skip, target })
         })
         .collect()
-}
-
-const fn is_heard(status: AgentStatus) -> bool {
-    match status {
-        AgentStatus::Online | AgentStatus::Degraded => true,
-        AgentStatus::Offline | AgentStatus::Disabled => false,
-    }
 }
 
 /// What an agent's host runs, in Go's words.
@@ -213,14 +214,7 @@ fn with_registries(
         let Some(integration) = resource::find::<Integration>(tx, id)? else { continue };
         let config = registry_config(&integration)?;
         component.repository = config.engine_repository(&component.repository)?;
-        registries.insert(
-            id,
-            Registry {
-                host: config.engine_host()?,
-                insecure: config.is_plain_http(),
-                authenticated: config.is_authenticated(),
-            },
-        );
+        registries.insert(id, config.as_engines_see_it()?);
     }
     Ok((sealed, registries))
 }

@@ -51,16 +51,30 @@ impl App {
         Ok(registry)
     }
 
-    /// What an agent needs to pull from the registry of an integration; `None` where pulls are anonymous.
+    /// What an agent needs to pull from `host`, the registry of an integration or a mirror of it; `None`
+    /// where pulls are anonymous. A mirror that the integration does not trust is told nothing.
     pub async fn registry_credentials(
         &self,
         tenant: TenantId,
         id: IntegrationId,
+        host: &str,
     ) -> Result<Option<RegistryCredentials>> {
-        let (_, registry) = self.registry(tenant, id).await?;
+        let (integration, registry) = self.registry(tenant, id).await?;
+        let known = registry.config.as_engines_see_it()?;
         let both = registry.config.username.zip(registry.password);
-        Ok(both.map(|(username, password)| RegistryCredentials { username, password }))
+        let Some((username, password)) = both else { return Ok(None) };
+        if !known.gives_credentials_to(host) {
+            return Err(untrusted(&integration.name, host));
+        }
+        Ok(Some(RegistryCredentials { username, password }))
     }
+}
+
+fn untrusted(integration: &str, host: &str) -> Error {
+    let message = format!(
+        "the integration {integration:?} does not trust {host} with its password; list it in trustedMirrors if the mirror is yours"
+    );
+    Error::new(ErrorCode::PermissionDenied, message)
 }
 
 /// 409 for an integration that is switched off.

@@ -8,7 +8,7 @@ use plimsoll_core::{
     deployment::{SkipReason, TaskKind, history::Destination, spec::DeploymentSpec},
     environment::Environment,
     id::{ComponentId, TargetId},
-    inventory::{AgentStatus, Target},
+    inventory::Target,
 };
 use plimsoll_protocol::deployment::CreateRollback;
 use plimsoll_store::{
@@ -18,7 +18,7 @@ use plimsoll_store::{
 };
 
 use crate::{
-    agent::Agents,
+    agent::{Agents, fitness},
     deployment::create::PlannedSpec,
     promotion::{Wish, prepare},
 };
@@ -72,9 +72,10 @@ pub(super) fn whole(
             made.get(&target.id).cloned()
         };
         let agent = agents.of(tx, &target)?;
-        let heard = agent
-            .as_ref()
-            .is_some_and(|agent| agent.enabled && matches!(agent.status, AgentStatus::Online | AgentStatus::Degraded));
+        let heard = match &agent {
+            Some(agent) => fitness(tx, agent)?.is_fit(),
+            None => false,
+        };
         let skip = match (target.maintenance, heard) {
             (true, _) => Some(SkipReason::Maintenance),
             (false, false) => Some(SkipReason::Offline),

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use plimsoll_core::{
-    Result,
+    Error, Result,
     evidence_packet::{StickerVerification, VersionSticker},
     inventory::Target,
 };
 use plimsoll_evidence::{PublicKey, StickerEnvelope};
 use plimsoll_protocol::agent::observe::TargetObservation;
 use plimsoll_store::{
-    evidence_key, resource,
+    evidence_key, observation, resource,
     version_sticker::{self as rows, Reading},
 };
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ use crate::{App, agent::Agents, agent_session::AgentCaller};
 const MOST: usize = 1_000;
 
 impl App {
-    /// Keeps what an agent saw of a target's stickers.
+    /// Keeps what an agent saw of a target, its stickers compared with what should lie there.
     pub(crate) async fn stickers_seen(&self, agent: &AgentCaller, seen: &TargetObservation) -> Result<()> {
         if seen.error.is_some() {
             return Ok(());
@@ -29,6 +29,10 @@ impl App {
         let (id, target) = (agent.id, seen.target_id);
         let held: BTreeMap<String, String> =
             seen.stickers.iter().take(MOST).map(|one| (one.application.clone(), one.envelope.clone())).collect();
+        // The stickers are kept by themselves.
+        let rest = TargetObservation { stickers: Vec::new(), ..seen.clone() };
+        let rest = serde_json::to_string(&rest)
+            .map_err(|cause| Error::internal_defect(format!("an observation is not JSON: {cause}")))?;
         let keys = self.verifying_keys(agent.scope()).await?;
         let judged: BTreeMap<String, bool> =
             held.iter().map(|(name, text)| (name.clone(), is_genuine(text, &keys))).collect();
@@ -37,6 +41,7 @@ impl App {
             if Agents::default().of(tx, &known)?.is_none_or(|chosen| chosen.id != id) {
                 return Ok(());
             }
+            observation::keep_sight(tx, target, notes.now(), &rest)?;
             rows::put_reading(tx, target, &Reading { at: notes.now(), held: held.clone() })?;
             for mut row in rows::in_force(tx, target)? {
                 let name = row.sticker.application.clone();

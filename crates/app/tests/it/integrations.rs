@@ -57,7 +57,7 @@ async fn a_secret_is_never_seen_again(world: World) -> Result<()> {
         assert!(seen.contains("hub") && !seen.contains(CANARY), "{seen}");
     }
     assert!(!stored_text(&world, made.id).await?.contains(CANARY));
-    let credentials = world.app.registry_credentials(world.tenant, made.id).await?.expect("credentials");
+    let credentials = world.app.registry_credentials(world.tenant, made.id, "127.0.0.1:1").await?.expect("credentials");
     assert_eq!(credentials.password.expose_secret(), CANARY);
     assert!(!format!("{credentials:?}").contains(CANARY));
 
@@ -77,7 +77,7 @@ async fn a_put_keeps_secrets_unless_they_are_sent(world: World) -> Result<()> {
     };
     let config = json!({"url": "http://127.0.0.1:2", "username": "u", "insecure": true});
     let password = async || -> Result<String> {
-        let credentials = world.app.registry_credentials(world.tenant, made.id).await?;
+        let credentials = world.app.registry_credentials(world.tenant, made.id, "127.0.0.1:2").await?;
         Ok(credentials.map(|one| one.password.expose_secret().to_owned()).unwrap_or_default())
     };
     world.clock.forward(5);
@@ -97,7 +97,7 @@ async fn a_put_keeps_secrets_unless_they_are_sent(world: World) -> Result<()> {
     let removed = json!({"name": "hub", "config": config, "secrets": {"password": null}});
     assert_eq!(fields(put(removed).await), ["secrets.password"]);
     put(json!({"name": "hub", "config": {"url": "https://r.example"}, "secrets": {"password": null}})).await?;
-    assert!(world.app.registry_credentials(world.tenant, made.id).await?.is_none());
+    assert!(world.app.registry_credentials(world.tenant, made.id, "r.example").await?.is_none());
     assert_eq!(world.count("SELECT count(*) FROM integration_secret").await?, 0);
     Ok(())
 }

@@ -4,18 +4,19 @@ use anyhow::Result;
 use plimsoll_app::Caller;
 use plimsoll_core::{
     audit::PrincipalType,
-    environment::{Environment, FreezeWindow},
-    id::{AgentId, RegistrationTokenId, TypedId},
-    identity::RegistrationToken,
+    environment::{Environment, FreezeWindow, When},
+    id::{AgentId, RegistrationTokenId, RoleId, TypedId, UserId},
+    identity::{RegistrationToken, Role, User},
     inventory::{Agent, AgentStatus, HealthReport, Target, TargetStatus},
     permission::{Grant, Grants, Permission},
 };
 use plimsoll_evidence::SigningKey;
 use plimsoll_protocol::{agent::enrol::Registered, operation::OperationId as Op};
 use plimsoll_store::{
-    Scope, SystemReason,
+    Scope, SystemReason, Tx,
+    freeze_window::LISTED,
     identity::{agent as identities, installation},
-    resource,
+    resource::{self, ListQuery, Page},
 };
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -34,6 +35,9 @@ on_both_databases!(
     an_environment_is_seen_by_who_may_see_it,
     an_environment_in_use_stays,
     a_freeze_window_that_matters_is_guarded,
+    windows_are_told_apart_by_when_they_are,
+    who_is_exempt_from_a_freeze_exists,
+    a_silent_target_is_shown_as_it_was_last_seen,
     targets_are_checked_by_type_and_by_what_they_name,
     one_registration_token_makes_one_agent,
     an_agent_that_falls_silent_is_marked_and_comes_back,
@@ -176,6 +180,121 @@ async fn a_freeze_window_that_matters_is_guarded(world: World) -> Result<()> {
     assert_eq!(fields(app.freeze_window_delete(&admin, prod.id, active.id, None).await), ["reason"]);
     app.freeze_window_delete(&admin, prod.id, active.id, reason()).await?;
     assert!(text(&world.trail().await?).contains("the sale is off"));
+    Ok(())
+}
+
+async fn freeze(world: &World, of: &Environment, more: Value) -> plimsoll_core::Result<FreezeWindow> {
+    let mut whole = json!({"name": "nights", "reason": "backup"});
+    whole.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+    let caller = world.caller(Op::FreezeWindowCreate);
+    let reply = world.app.freeze_window_create(&caller, of.id, body(whole)).await?;
+    Ok(answer(&reply).expect("a window"))
+}
+
+async fn windows_are_told_apart_by_when_they_are(world: World) -> Result<()> {
+    let prod = environment(&world, json!({"name": "prod"})).await?;
+    let now = world.clock.now();
+    let once = |name: &str, from: i64, to: i64| json!({"name": name, "startsAt": now.plus_seconds(from), "endsAt": now.plus_seconds(to)});
+    let daily = |name: &str, from: i64, more: &str| {
+        let rule = format!("FREQ=DAILY{more}");
+        json!({"name": name, "startsAt": now.plus_seconds(from), "recurrence": rule, "durationMinutes": 60})
+    };
+    // A daily window of longer ago than its days could be counted one by one.
+    let ages = 40 * 365 * 86_400;
+    for json in [
+        once("over", -7200, -3600),
+        once("now", -60, 3600),
+        once("later", 3600, 7200),
+        daily("again now", -ages - 60, ""),
+        daily("again later", -ages - 7200, ""),
+        daily("again no more", -10 * 86_400 - 60, ";COUNT=5"),
+        once("removed", 3600, 7200),
+    ] {
+        let name = json["name"].as_str().unwrap_or_default().to_owned();
+        let made = freeze(&world, &prod, json).await?;
+        assert_eq!(made.next_occurrences.is_empty(), ["over", "now", "again no more"].contains(&&*name), "{made:?}");
+        if name == "removed" {
+            let caller = world.caller(Op::FreezeWindowDelete);
+            world.app.freeze_window_delete(&caller, prod.id, made.id, Some("off".to_owned())).await?;
+        }
+    }
+    let elsewhere = environment(&world, json!({"name": "dev"})).await?;
+    freeze(&world, &elsewhere, once("elsewhere", -60, 3600)).await?;
+    for (filter, deleted, expected) in [
+        (json!({"when": "past"}), false, vec!["again no more", "over"]),
+        (json!({"when": "active"}), false, vec!["again now", "now"]),
+        (json!({"when": "coming"}), false, vec!["again later", "later"]),
+        (json!({"active": true}), false, vec!["again now", "now"]),
+        (json!({"active": false, "recurring": true}), false, vec!["again later", "again no more"]),
+        (
+            json!({"when": {"$in": ["past", "coming"]}, "name": {"$startsWith": "again"}}),
+            false,
+            vec!["again later", "again no more"],
+        ),
+        (json!({"$or": [{"when": "active"}, {"name": "over"}]}), false, vec!["again now", "now", "over"]),
+        (json!({"$not": {"when": {"$ne": "coming"}}}), false, vec!["again later", "later"]),
+        (json!({"when": "past"}), true, vec!["removed"]),
+        (json!({"when": "coming"}), true, vec![]),
+    ] {
+        let page = Page { filter: Some(filter.to_string()), deleted, ..Page::default() };
+        let query = ListQuery::new(&LISTED, &page, "name")?;
+        let caller = world.caller(Op::FreezeWindowList);
+        let found = world.app.freeze_window_list(&caller, prod.id, query).await?;
+        let names: Vec<&str> = found.items.iter().map(|one| one.name.as_str()).collect();
+        assert_eq!((names, found.total.count()), (expected.clone(), expected.len() as u64), "{filter}");
+        let right = |one: &FreezeWindow| (one.when == When::Active) == one.active;
+        assert!(found.items.iter().all(right), "{filter}");
+    }
+    let wrong = Page { filter: Some(r#"{"when":"soon"}"#.to_owned()), ..Page::default() };
+    assert!(ListQuery::new(&LISTED, &wrong, "name").is_err());
+    Ok(())
+}
+
+async fn who_is_exempt_from_a_freeze_exists(world: World) -> Result<()> {
+    let prod = environment(&world, json!({"name": "prod"})).await?;
+    let now = world.clock.now();
+    let (role, user) = (world.app.context.id::<RoleId>(), world.app.context.id::<UserId>());
+    let known: (Role, User) = (
+        serde_json::from_value(json!({
+            "id": role, "name": "firefighter", "permissions": ["promotion:approve"], "builtIn": false, "revision": 1,
+            "createdAt": now, "updatedAt": now
+        }))?,
+        serde_json::from_value(json!({
+            "id": user, "name": "eve", "active": true, "mustChangePassword": false, "revision": 1, "createdAt": now,
+            "updatedAt": now
+        }))?,
+    );
+    let insert = move |tx: &mut Tx<'_>| {
+        resource::insert(tx, &known.0)?;
+        resource::insert(tx, &known.1)
+    };
+    world.app.store.write(Scope::Tenant(world.tenant), "test", insert).await?;
+    let window =
+        |exemptions: Value| json!({"startsAt": now, "endsAt": now.plus_seconds(3600), "exemptions": exemptions});
+    let nobody = world.app.context.id::<UserId>();
+    let unknown = json!({"roles": ["firefighter", "sre-ghosts"], "users": [nobody, user]});
+    let refused = freeze(&world, &prod, window(unknown)).await;
+    assert_eq!(fields(refused), ["exemptions.roles[1]", "exemptions.users[0]"]);
+    assert_eq!(world.count("SELECT count(*) FROM freeze_window").await?, 0);
+    let made = freeze(&world, &prod, window(json!({"roles": ["firefighter"], "users": [user]}))).await?;
+    assert_eq!(made.exemptions.users, [user]);
+    Ok(())
+}
+
+async fn a_silent_target_is_shown_as_it_was_last_seen(world: World) -> Result<()> {
+    let shop = crate::shop::Shop::open(world, json!({"name": "dev"})).await?;
+    let (hand, target) = shop.staffed().await?;
+    hand.see(&shop.world, target, &[("api", crate::shop::digest_of("1.0.0"))]).await?;
+    shop.world.clock.forward(3600);
+    // Nobody serves it any more, so nobody answers.
+    let first = shop.targets().await?.remove(0);
+    shop.assign(&first, json!({})).await?;
+    let asked = shop.world.app.target_health_check(&shop.world.caller(Op::TargetHealthCheck), target).await?;
+    let report: HealthReport = answer(&asked)?;
+    assert_eq!((report.status, report.age_seconds), (TargetStatus::Unreachable, 3600));
+    assert_eq!(report.checked_at, shop.world.clock.now());
+    assert_eq!(report.containers.iter().map(|one| one.component.as_str()).collect::<Vec<_>>(), ["api"]);
+    assert!(report.resources.is_some());
     Ok(())
 }
 

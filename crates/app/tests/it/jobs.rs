@@ -27,6 +27,7 @@ on_both_databases!(
     a_job_leaves_its_plan_specs_reports_and_stickers,
     a_job_goes_on_when_another_lets_go_of_its_target,
     a_job_that_waits_for_an_offline_target_goes_on_when_it_is_back,
+    an_agent_that_speaks_another_version_gets_no_tasks,
 );
 
 async fn cancel(shop: &Shop, job: JobId, json: Value) -> plimsoll_core::Result<plimsoll_app::Reply> {
@@ -231,6 +232,44 @@ pub async fn a_job_goes_on_when_another_lets_go_of_its_target(world: World) -> R
     Ok(())
 }
 
+/// The agent is heard, and speaks this version of the protocol.
+async fn beat(shop: &Shop, hand: &Hand, version: u32) -> Result<()> {
+    let mut caller = shop.world.caller(Op::AgentHeartbeat);
+    caller.principal = hand.caller.principal.clone();
+    let beat = json!({
+        "status": "online", "version": "9.1.0", "protocolVersion": version, "capabilities": [], "runningTasks": [],
+        "resources": {"cpus": 1, "memoryBytes": 1, "memoryAvailableBytes": 1, "diskBytes": 1, "diskFreeBytes": 1, "loadMillis": 1}
+    });
+    shop.world.app.agent_heartbeat(&caller, hand.id, body(beat)).await?;
+    Ok(())
+}
+
+pub async fn an_agent_that_speaks_another_version_gets_no_tasks(world: World) -> Result<()> {
+    let strategy = |policy: Value| json!({"type": "all_at_once", "offlineTargets": policy});
+    let shop = Shop::open(world, json!({"name": "dev", "strategy": strategy(json!({"policy": "fail"}))})).await?;
+    let (hand, _) = shop.staffed().await?;
+    beat(&shop, &hand, 99).await?;
+    for (policy, status) in [("fail", TaskStatus::Failed), ("skip", TaskStatus::Skipped)] {
+        shop.set(json!({"name": "dev", "strategy": strategy(json!({"policy": policy}))})).await?;
+        let job = shop.start(&format!("1.0.0-{policy}")).await?;
+        assert!(hand.take_all(&shop.world, 0).await?.is_empty());
+        let task = shop.tasks(job.id).await?.remove(0);
+        let error = task.error.context("an error")?;
+        assert_eq!((task.status, error.code.as_str()), (status, "TARGET_OFFLINE"));
+        assert!(error.message.contains("speaks protocol version 99"), "{error:?}");
+        assert!(error.hint.is_some_and(|hint| hint.contains("server's version")));
+    }
+    // One that waits goes on when the agent speaks as the server does.
+    shop.set(json!({"name": "dev", "strategy": strategy(json!({"policy": "wait", "waitSeconds": 3600}))})).await?;
+    let job = shop.start("1.1.0").await?;
+    assert_eq!(shop.tasks(job.id).await?[0].status, TaskStatus::Pending);
+    shop.world.clock.forward(1);
+    beat(&shop, &hand, 1).await?;
+    shop.advance().await?;
+    hand.take(&shop.world).await?;
+    Ok(())
+}
+
 pub async fn a_job_that_waits_for_an_offline_target_goes_on_when_it_is_back(world: World) -> Result<()> {
     let strategy = json!({"type": "all_at_once", "offlineTargets": {"policy": "wait", "waitSeconds": 3600}});
     let shop = Shop::open(world, json!({"name": "dev", "strategy": strategy})).await?;
@@ -238,13 +277,7 @@ pub async fn a_job_that_waits_for_an_offline_target_goes_on_when_it_is_back(worl
     hand.silence(&shop.world).await?;
     let job = shop.start("1.0.0").await?;
     assert_eq!(shop.tasks(job.id).await?[0].status, TaskStatus::Pending);
-    let mut caller = shop.world.caller(Op::AgentHeartbeat);
-    caller.principal = hand.caller.principal.clone();
-    let beat = json!({
-        "status": "online", "version": "1", "protocolVersion": 1, "capabilities": [], "runningTasks": [],
-        "resources": {"cpus": 1, "memoryBytes": 1, "memoryAvailableBytes": 1, "diskBytes": 1, "diskFreeBytes": 1, "loadMillis": 1}
-    });
-    shop.world.app.agent_heartbeat(&caller, hand.id, body(beat)).await?;
+    beat(&shop, &hand, 1).await?;
     shop.advance().await?;
     hand.take(&shop.world).await?;
     Ok(())

@@ -74,7 +74,7 @@ pub struct ImageSource {
     pub repository: String,
     /// The digest of the index or manifest, as promoted.
     pub digest: Digest,
-    /// Whether the registry wants credentials.
+    /// Whether the registry wants credentials, and may be told them: a mirror only if the integration trusts it.
     #[serde(default)]
     pub authenticated: bool,
 }

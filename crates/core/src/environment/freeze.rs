@@ -1,6 +1,6 @@
 //! When a freeze window is active.
 
-use super::{FreezeWindow, Occurrence, recurrence::Rule};
+use super::{FreezeWindow, Occurrence, When, recurrence::Rule};
 use crate::{
     Timestamp,
     error::{Error, Result},
@@ -146,9 +146,18 @@ impl FreezeWindow {
     /// nobody takes it for harmless; its gate says why.
     #[must_use]
     pub fn seen_at(mut self, now: Timestamp) -> Self {
-        let seen = Schedule::of(&self).and_then(|schedule| schedule.around(now, SHOWN)).ok();
+        let seen = match self.deleted_at {
+            None => Schedule::of(&self).and_then(|schedule| schedule.around(now, SHOWN)).ok(),
+            // It freezes nothing any more.
+            Some(_) => Some(Sighting::default()),
+        };
         self.active = seen.as_ref().is_none_or(|seen| seen.active.is_some());
         self.next_occurrences = seen.map(|seen| seen.next).unwrap_or_default();
+        self.when = match (self.active, self.next_occurrences.is_empty()) {
+            (true, _) => When::Active,
+            (false, false) => When::Coming,
+            (false, true) => When::Past,
+        };
         self
     }
 

@@ -129,3 +129,13 @@ fn what_began_long_ago_is_still_counted() {
     let ended = recurring("2001-01-01T00:00:00Z", "FREQ=DAILY;UNTIL=20020101", 60, "UTC");
     assert!(ended.around(at("2026-01-01T00:10:00Z"), 3).unwrap() == Sighting::default());
 }
+
+#[test]
+fn a_window_of_long_ago_or_for_very_long_can_be_computed() {
+    // Every day since 1990: more days than are ever counted one by one.
+    let schedule = recurring("1990-01-01T22:00:00+01:00", "FREQ=DAILY", 480, "Europe/Berlin");
+    let seen = schedule.around(at("2026-03-29T12:00:00Z"), SHOWN).unwrap();
+    assert_eq!((seen.active, seen.next.len()), (None, SHOWN));
+    assert_eq!(seen.next[0].starts_at, at("2026-03-29T22:00:00+02:00"));
+    assert!(schedule.active(at("2126-07-01T23:00:00Z")).unwrap().is_some());
+}

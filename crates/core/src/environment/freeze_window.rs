@@ -6,6 +6,7 @@ use crate::{
     Timestamp,
     actor::Actor,
     id::{EnvironmentId, FreezeWindowId, UserId},
+    words::words,
 };
 
 /// A time in which nothing is promoted into an environment, once or again and again.
@@ -37,6 +38,9 @@ pub struct FreezeWindow {
     pub exemptions: Exemptions,
     /// Whether it is active now (computed).
     pub active: bool,
+    /// Whether it is over, active now, or comes (again) later (computed).
+    #[serde(default)]
+    pub when: When,
     /// The next beginnings and ends, at most five (computed).
     pub next_occurrences: Vec<Occurrence>,
     /// Who made it.
@@ -49,6 +53,26 @@ pub struct FreezeWindow {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleted_at: Option<Timestamp>,
 }
+
+/// Where a freeze window stands. One that recurs is coming between its occurrences.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = FreezeWindowWhen)]
+pub enum When {
+    /// It is over, or was deleted.
+    #[default]
+    Past,
+    /// An occurrence covers this instant.
+    Active,
+    /// None does now, and one will.
+    Coming,
+}
+
+words!(When, "when", {
+    Past = "past",
+    Active = "active",
+    Coming = "coming",
+});
 
 /// Who may ask for an override of a freeze.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]

@@ -17,7 +17,7 @@ use crate::{
     label::{LabelSelector, Labels},
 };
 
-pub use freeze_window::{Exemptions, FreezeWindow, Occurrence};
+pub use freeze_window::{Exemptions, FreezeWindow, Occurrence, When};
 pub use gate::{GateDefinition, GateType};
 pub use strategy::{BatchSize, FailurePolicy, OfflineTargets, Strategy};
 

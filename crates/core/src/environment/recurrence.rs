@@ -4,6 +4,8 @@
 //! The rule is expanded on the wall clock: the crate is told that the zone is UTC, and what it gives is
 //! read as local time. So no occurrence is lost in a night when the clock changes.
 
+mod seek;
+
 use rrule::RRuleSet;
 
 use crate::{
@@ -14,7 +16,7 @@ use crate::{
 
 /// The longest rule, in bytes.
 pub const MAX_RULE: usize = 500;
-/// Occurrences that are looked at before we give up: 27 years of days.
+/// Occurrences that are looked at before we give up; as many as COUNT may be.
 const MAX_STEPS: usize = 10_000;
 
 /// A rule that was read and is known to occur.
@@ -22,6 +24,7 @@ const MAX_STEPS: usize = 10_000;
 pub(super) struct Rule {
     /// Without UNTIL, which is ours to watch.
     set: RRuleSet,
+    first: Wall,
     until: Until,
 }
 
@@ -39,22 +42,31 @@ impl Rule {
         let set: RRuleSet = format!("DTSTART:{}Z\nRRULE:{rule}", first.basic_format())
             .parse()
             .map_err(|cause: rrule::RRuleError| wrong(&format!("can't be read: {cause}")))?;
-        let parsed = Self { set: set.limit(), until };
+        let parsed = Self { set: set.limit(), first, until };
         match parsed.set.into_iter().next() {
             Some(_) => Ok(parsed),
             None => Err(wrong("never occurs")),
         }
     }
 
-    /// The beginnings that a clock shows at `from` or later, oldest first. Ends with an error after
-    /// [`MAX_STEPS`], those before `from` counted.
+    /// The beginnings that a clock shows at `from` or later, oldest first. What lies long before `from`
+    /// costs nothing; only with COUNT all is counted. Ends with an error after [`MAX_STEPS`].
     pub(super) fn beginnings<'a>(
         &'a self,
         zone: &'a Zone,
         from: Wall,
     ) -> impl Iterator<Item = Result<(Wall, Timestamp)>> + 'a {
-        self.set
-            .into_iter()
+        let near = seek::near(&self.set, self.first, from);
+        self.expand(near.as_ref().unwrap_or(&self.set), zone, from)
+    }
+
+    fn expand<'a>(
+        &'a self,
+        set: &RRuleSet,
+        zone: &'a Zone,
+        from: Wall,
+    ) -> impl Iterator<Item = Result<(Wall, Timestamp)>> + use<'a> {
+        set.into_iter()
             .map(|at| Wall::from_seconds(at.timestamp()))
             .enumerate()
             .skip_while(move |(step, wall)| *wall < from && *step < MAX_STEPS)
@@ -205,8 +217,66 @@ mod tests {
         assert!(rule.beginnings(&zone, first()).find(Result::is_err).is_some());
     }
 
+    #[test]
+    fn what_lies_before_costs_no_steps() {
+        let zone = Zone::named("UTC").unwrap();
+        for text in ["FREQ=DAILY", "FREQ=WEEKLY", "FREQ=MONTHLY", "FREQ=YEARLY", "FREQ=DAILY;COUNT=10000"] {
+            let rule = Rule::parse(text, Wall::parse_basic("19000101T220000").unwrap()).unwrap();
+            let found: Result<Vec<_>> = rule.beginnings(&zone, first()).take(5).collect();
+            assert_eq!(found.unwrap().len(), if text.contains("COUNT") { 0 } else { 5 }, "{text}");
+        }
+    }
+
+    const PARTS: &[&str] = &[
+        "",
+        "BYDAY=MO",
+        "BYDAY=FR,SA,SU",
+        "BYDAY=-1FR",
+        "BYDAY=2TU",
+        "BYMONTH=2",
+        "BYMONTH=1,6,12",
+        "BYMONTHDAY=1,15",
+        "BYMONTHDAY=31",
+        "BYMONTHDAY=-1",
+        "BYYEARDAY=1,100,366",
+        "BYYEARDAY=-1",
+        "BYWEEKNO=1",
+        "BYWEEKNO=20,53",
+        "BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1",
+        "BYDAY=SA,SU;BYSETPOS=1,-1",
+        "BYMONTHDAY=29;BYMONTH=2",
+        "BYMONTH=3;BYDAY=SU",
+        "COUNT=7",
+        "COUNT=400",
+        "UNTIL=20300101",
+        "BYDAY=WE;UNTIL=20261231T000000Z",
+    ];
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(300))]
+
+        /// To begin near the moment that is asked about gives what counting from the first gives.
+        #[test]
+        fn what_is_skipped_changes_nothing(
+            freq in prop::sample::select(vec!["DAILY", "WEEKLY", "MONTHLY", "YEARLY"]),
+            interval in 1..=13u32,
+            part in prop::sample::select(PARTS.to_vec()),
+            week in prop::sample::select(vec!["", ";WKST=SU", ";WKST=WE"]),
+            begins in 0..=1_500i64,
+            minute in 0..1_440i64,
+            later in -50..=4_000i64,
+            zone in prop::sample::select(vec!["UTC", "Europe/Berlin", "America/New_York"]),
+        ) {
+            let zone = Zone::named(zone).unwrap();
+            let start = Wall::parse_basic("20190101T000000").unwrap().plus_minutes(begins * 1_440 + minute);
+            let from = start.plus_minutes(later * 1_440 + 77);
+            let part = if part.is_empty() { String::new() } else { format!(";{part}") };
+            if let Ok(rule) = Rule::parse(&format!("FREQ={freq};INTERVAL={interval}{part}{week}"), start) {
+                let near: Vec<_> = rule.beginnings(&zone, from).take(4).collect::<Result<_>>().unwrap();
+                let naive: Vec<_> = rule.expand(&rule.set, &zone, from).take(4).collect::<Result<_>>().unwrap();
+                prop_assert_eq!(near, naive);
+            }
+        }
 
         #[test]
         fn no_text_makes_it_panic(text in "(FREQ=(DAILY|WEEKLY|MONTHLY|YEARLY);)?([A-Z]{2,9}=[0-9A-Z,+-]{0,6};?){0,3}") {

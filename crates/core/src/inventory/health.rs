@@ -17,7 +17,7 @@ pub struct HealthReport {
     pub problems: Vec<String>,
     /// When the agent looked, or when we gave up.
     pub checked_at: Timestamp,
-    /// How old the report is.
+    /// How old what follows is: more than 0 where the agent did not answer, and what it saw last is shown.
     pub age_seconds: i64,
     /// The engine.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -26,6 +26,18 @@ pub struct Registry {
     pub insecure: bool,
     /// Whether it wants credentials.
     pub authenticated: bool,
+    /// Mirrors (`host[:port]`) that may be told its credentials, too.
+    pub trusted_mirrors: Vec<String>,
+}
+
+impl Registry {
+    /// Whether its credentials may be sent to `host`. Whoever changes a target names its mirrors; only who
+    /// changes the integration says which of them is told its password.
+    #[must_use]
+    pub fn gives_credentials_to(&self, host: &str) -> bool {
+        let mut known = std::iter::once(&self.host).chain(&self.trusted_mirrors);
+        self.authenticated && known.any(|one| one.eq_ignore_ascii_case(host))
+    }
 }
 
 /// What a spec is made of beside the target's own scope.
@@ -129,7 +141,7 @@ fn image(
             format!("{prefix}/{}", component.repository)
         },
         digest: component.digest,
-        authenticated: registry.authenticated,
+        authenticated: registry.gives_credentials_to(host),
     })
 }
 
@@ -177,7 +189,12 @@ mod tests {
     use crate::release::testing::{self, id, labels};
 
     fn registries() -> BTreeMap<IntegrationId, Registry> {
-        let registry = Registry { host: "registry.example:5000".to_owned(), insecure: true, authenticated: true };
+        let registry = Registry {
+            host: "registry.example:5000".to_owned(),
+            insecure: true,
+            authenticated: true,
+            trusted_mirrors: vec!["mirror.local".to_owned()],
+        };
         BTreeMap::from([(id(90), registry)])
     }
 
@@ -228,9 +245,13 @@ mod tests {
     #[test]
     fn a_mirror_changes_the_way_and_not_the_digest() {
         let sealed = testing::sealed();
-        for (mirror, registry, repository) in [
-            ("mirror.local:5000", "mirror.local:5000", "shop/api"),
-            ("mirror.local/hub/cache/", "mirror.local", "hub/cache/shop/api"),
+        for (mirror, registry, repository, authenticated) in [
+            ("mirror.local:5000", "mirror.local:5000", "shop/api", false),
+            ("mirror.local/hub/cache/", "mirror.local", "hub/cache/shop/api", true),
+            ("Mirror.Local/hub", "Mirror.Local", "hub/shop/api", true),
+            ("registry.example:5000/hub", "registry.example:5000", "hub/shop/api", true),
+            ("registry.example", "registry.example", "shop/api", false),
+            ("mirror.local.evil.example", "mirror.local.evil.example", "shop/api", false),
         ] {
             let mut scope = testing::scope();
             scope.registry_mirrors.insert(id(90), mirror.to_owned());
@@ -238,6 +259,7 @@ mod tests {
             let image = &made.spec.components[0].image;
             assert_eq!((image.registry.as_str(), image.repository.as_str()), (registry, repository));
             assert_eq!(image.digest, sealed.component(id(1)).unwrap().digest);
+            assert_eq!(image.authenticated, authenticated, "{mirror}: credentials go where the integration says");
         }
     }
 

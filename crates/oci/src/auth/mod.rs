@@ -17,7 +17,7 @@ use reqwest::{Request, Url};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
-    error::{RegistryError, Subject},
+    error::{Asker, RegistryError, Subject},
     name::Repository,
     outbound::{Outbound, host_of, read_limited},
     retry::retry_after,
@@ -124,15 +124,18 @@ impl Authenticator {
             return self.token(via, &realm, scope, bearer.get("scope"), rejected).await;
         }
         match (of("basic"), &self.basic) {
-            (Some(_), None) => Err(self.unauthorized("it wants a user and a password; configure them")),
+            (Some(_), None) => {
+                Err(self.unauthorized(Asker::Registry, "it wants a user and a password; configure them"))
+            }
             (Some(_), Some(basic)) if rejected == Some(basic) => {
-                Err(self.unauthorized("it does not accept the user and password; check both"))
+                Err(self.unauthorized(Asker::Registry, "it does not accept the user and password; check both"))
             }
             (Some(_), Some(basic)) => {
                 self.learn(Scheme::Basic);
                 Ok(basic.clone())
             }
-            (None, _) => Err(self.unauthorized("it names no way of signing in that is known here (Basic or Bearer)")),
+            (None, _) => Err(self
+                .unauthorized(Asker::Registry, "it names no way of signing in that is known here (Basic or Bearer)")),
         }
     }
 
@@ -147,7 +150,7 @@ impl Authenticator {
             None => "it wants a user and a password, or has no such repository",
             Some(_) => "it does not accept the user and password, or has no such repository",
         };
-        RegistryError::Unauthorized { host, what, problem: problem.to_owned() }
+        RegistryError::Unauthorized { host, what, problem: problem.to_owned(), by: Asker::Registry }
     }
 
     /// How we are signed in, for people.
@@ -220,12 +223,18 @@ impl Authenticator {
         match status {
             200..=299 => {
                 let body = read_limited(response, MAX_TOKEN_BYTES).await?;
-                token::parse(&body, self.context.now()).map_err(|problem| self.bad(problem.to_owned()))
+                let token = token::parse(&body, self.context.now()).map_err(|problem| self.bad(problem.to_owned()))?;
+                self.tokens.given();
+                Ok(token)
             }
-            400 | 401 | 403 => Err(self.unauthorized(&match self.basic {
-                None => format!("the token server {host} gives none without a user and a password"),
-                Some(_) => format!("the token server {host} does not accept the user and password; check both"),
-            })),
+            400 | 401 | 403 => {
+                let by = if self.tokens.any() { Asker::KnownTokenServer } else { Asker::TokenServer };
+                let problem = match self.basic {
+                    None => format!("the token server {host} gives none without a user and a password"),
+                    Some(_) => format!("the token server {host} does not accept the user and password; check both"),
+                };
+                Err(self.unauthorized(by, &problem))
+            }
             429 => {
                 let wait = retry_after(&headers, self.context.now());
                 Err(RegistryError::RateLimited { host, retry_after_seconds: wait.as_ref().map(Duration::as_secs) })
@@ -237,8 +246,8 @@ impl Authenticator {
         }
     }
 
-    fn unauthorized(&self, problem: &str) -> RegistryError {
-        RegistryError::Unauthorized { host: host_of(&self.base), what: Subject::Api, problem: problem.to_owned() }
+    fn unauthorized(&self, by: Asker, problem: &str) -> RegistryError {
+        RegistryError::Unauthorized { host: host_of(&self.base), what: Subject::Api, problem: problem.to_owned(), by }
     }
 
     fn bad(&self, problem: String) -> RegistryError {

@@ -3,7 +3,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use http::HeaderValue;
@@ -36,13 +39,26 @@ impl Token {
 /// A place for one scope's token. Whoever holds the lock fetches it; the others wait for the result.
 pub(super) type Slot = Arc<tokio::sync::Mutex<Option<Token>>>;
 
-/// The slots by scope.
+/// The slots by scope, and whether the token server ever gave a token.
 #[derive(Default)]
-pub(super) struct Tokens(Mutex<HashMap<String, Slot>>);
+pub(super) struct Tokens {
+    slots: Mutex<HashMap<String, Slot>>,
+    any: AtomicBool,
+}
 
 impl Tokens {
+    /// A token was given.
+    pub(super) fn given(&self) {
+        self.any.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether one ever was.
+    pub(super) fn any(&self) -> bool {
+        self.any.load(Ordering::Relaxed)
+    }
+
     pub(super) fn slot(&self, scope: &str) -> Slot {
-        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         if slots.len() >= MAX_SCOPES && !slots.contains_key(scope) {
             // Tokens live a minute; to forget them all costs one fetch each.
             slots.clear();
@@ -108,6 +124,6 @@ mod tests {
         for scope in 0..3000 {
             tokens.slot(&scope.to_string());
         }
-        assert!(tokens.0.lock().unwrap().len() <= MAX_SCOPES);
+        assert!(tokens.slots.lock().unwrap().len() <= MAX_SCOPES);
     }
 }

@@ -12,9 +12,9 @@ use tokio::time::{Instant, timeout};
 
 use super::{Answer, Call, Inner};
 use crate::{
-    error::{RegistryError, Subject, said},
+    error::{Asker, RegistryError, Subject, said},
     name::Reference,
-    outbound::read_limited,
+    outbound::{host_of, read_limited},
     retry::retry_after,
 };
 
@@ -142,12 +142,21 @@ impl Inner {
     async fn refusal(&self, call: &Call, response: Response) -> RegistryError {
         let status = response.status().as_u16();
         let wait = retry_after(response.headers(), self.context.now());
+        let elsewhere = (response.url().origin() != self.base.origin()).then(|| host_of(response.url()));
         let body = read_limited(response, MAX_ERROR_BYTES).await.unwrap_or_default();
         let (code, said) = said(&body);
         let (host, what) = (self.host.clone(), call.what.clone());
         match status {
             400 if code.as_deref() == Some("PAGINATION_NUMBER_INVALID") => RegistryError::PageSize { host, what },
-            401 => RegistryError::Unauthorized { host, what, problem: format!("it answered with status 401{said}") },
+            401 | 403 | 404 if elsewhere.is_some() && what == Subject::Catalog => RegistryError::BadAnswer {
+                host,
+                what,
+                problem: format!("a redirect to {}, which answers with status {status}", elsewhere.unwrap_or_default()),
+            },
+            401 => {
+                let problem = format!("it answered with status 401{said}");
+                RegistryError::Unauthorized { host, what, problem, by: Asker::Registry }
+            }
             403 => RegistryError::Forbidden { host, what, said },
             404 => RegistryError::NotFound { host, what: missing(what, code.as_deref()), said },
             429 => RegistryError::RateLimited { host, retry_after_seconds: wait.map(|wait| wait.as_secs()) },
@@ -160,8 +169,8 @@ impl Inner {
 /// The same refusal, about what was really asked for.
 fn about(error: RegistryError, asked: &Subject) -> RegistryError {
     match error {
-        RegistryError::Unauthorized { host, problem, .. } => {
-            RegistryError::Unauthorized { host, what: asked.clone(), problem }
+        RegistryError::Unauthorized { host, problem, by, .. } => {
+            RegistryError::Unauthorized { host, what: asked.clone(), problem, by }
         }
         other => other,
     }

@@ -1,5 +1,7 @@
 //! The repositories that a registry lists. Many large ones don't (Docker Hub, GHCR): then it is refused.
 
+use std::collections::HashSet;
+
 use serde::Deserialize;
 
 use super::{
@@ -9,6 +11,7 @@ use super::{
 use crate::{
     auth::Scope,
     error::{RegistryError, Subject},
+    name::Repository,
 };
 
 /// Some repositories of a registry.
@@ -34,17 +37,25 @@ const PAGE: usize = 500;
 
 impl RegistryClient {
     /// Repositories whose name contains `query` (ignoring case), from `cursor` (an earlier page's `next`) on.
-    /// Reads several of the registry's pages where few names match, and always whole ones.
+    /// Reads several of the registry's pages where few names match, and always whole ones. Each name comes
+    /// once, and only what is a repository's name.
     pub async fn catalog(&self, cursor: Option<&str>, query: Option<&str>) -> Result<CatalogPage, RegistryError> {
         let wanted = query.unwrap_or_default().to_lowercase();
         if cursor.is_some_and(|cursor| cursor.len() > MAX_CURSOR) {
             return Err(RegistryError::Configuration("the cursor is not one of an earlier page".to_owned()));
         }
         let mut found = CatalogPage { repositories: Vec::new(), next: cursor.map(str::to_owned) };
+        let (mut names, mut read) = (HashSet::new(), HashSet::new());
         for _ in 0..MAX_PAGES {
+            if !read.insert(found.next.clone()) {
+                let problem = "a link to a page that was read already, so that its list never ends";
+                return Err(self.0.bad(&Subject::Catalog, problem));
+            }
             let page = self.catalog_page(found.next.as_deref()).await?;
-            let matching = page.repositories.into_iter().filter(|name| name.to_lowercase().contains(&wanted));
-            found.repositories.extend(matching);
+            // What is no repository's name can't be asked for: it goes no further, whatever it is.
+            let good = page.repositories.into_iter().filter(|name| name.parse::<Repository>().is_ok());
+            let matching = good.filter(|name| name.to_lowercase().contains(&wanted));
+            found.repositories.extend(matching.filter(|name| names.insert(name.clone())));
             found.next = page.next;
             if found.next.is_none() || found.repositories.len() > PAGE {
                 break;

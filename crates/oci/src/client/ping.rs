@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use super::{Call, Inner, RegistryClient};
 use crate::{
     auth::Scope,
-    error::{RegistryError, Subject},
+    error::{Asker, RegistryError, Subject},
     name::Repository,
 };
 
@@ -66,17 +66,36 @@ impl RegistryClient {
         }
         match self.catalog(Some("n=1"), None).await {
             Ok(_) => Ok(("the repositories can be listed".to_owned(), None)),
-            Err(
-                RegistryError::Unauthorized { .. }
-                | RegistryError::Forbidden { .. }
-                | RegistryError::NotFound { .. }
-                | RegistryError::BadAnswer { .. },
-            ) => Ok((
+            Err(error) if does_not_list(&error) => Ok((
                 "this registry does not list its repositories".to_owned(),
                 Some("give repositories by name; tags and digests work without the list"),
             )),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// Whether the registry itself says that it shows us no list (401, 403, 404), which many do: with a token
+/// server behind it, whether one that knows us gives no token for the list. Anything else is a registry
+/// that cannot be used.
+const fn does_not_list(error: &RegistryError) -> bool {
+    match error {
+        RegistryError::Unauthorized { by: Asker::Registry | Asker::KnownTokenServer, .. }
+        | RegistryError::Forbidden { .. }
+        | RegistryError::NotFound { .. } => true,
+        RegistryError::Unauthorized { by: Asker::TokenServer, .. }
+        | RegistryError::BadAnswer { .. }
+        | RegistryError::RateLimited { .. }
+        | RegistryError::Unreachable { .. }
+        | RegistryError::TimedOut { .. }
+        | RegistryError::Tls { .. }
+        | RegistryError::Unavailable { .. }
+        | RegistryError::TooLarge { .. }
+        | RegistryError::PageSize { .. }
+        | RegistryError::Mismatch(_)
+        | RegistryError::Refused(_)
+        | RegistryError::Configuration(_)
+        | RegistryError::Sink { .. } => false,
     }
 }
 

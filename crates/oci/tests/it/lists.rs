@@ -92,3 +92,42 @@ async fn the_catalog_looks_through_pages_for_what_matches() {
     assert_eq!(second.repositories[0], "team/api-20");
     assert_eq!(fake.targets()[0], "/v2/_catalog?n=500");
 }
+
+#[tokio::test]
+async fn the_catalog_holds_names_of_repositories_each_once() {
+    let fake = Fake::start(|seen| {
+        let (names, link) = if seen.query("last").is_none() {
+            let odd = ["../../etc", "shop/api\u{1b}[31m", "<script>", "Shop/Api", "", "a//b", "x?n=1"];
+            (json!([&odd[..], &["shop/api", "shop/web", "shop/api"]].concat()), "</v2/_catalog?n=500&last=b>; rel=next")
+        } else {
+            (json!(["shop/web", "shop/db", "x".repeat(256)]), "</v2/>; rel=prev")
+        };
+        fake::answer(200, &[("link", link)], json!({ "repositories": names }).to_string())
+    })
+    .await;
+    let found = client(&fake.url()).catalog(None, None).await.unwrap();
+    assert_eq!(
+        (found.repositories, found.next),
+        (["shop/api", "shop/web", "shop/db"].map(str::to_owned).to_vec(), None)
+    );
+}
+
+#[tokio::test]
+async fn a_catalog_that_turns_in_circles_is_an_error() {
+    // a → b → c → a: no page links to itself.
+    let fake = Fake::start(|seen| {
+        let next = match seen.query("last").as_deref() {
+            None | Some("c") => "a",
+            Some("a") => "b",
+            Some(_) => "c",
+        };
+        let link = format!("</v2/_catalog?n=500&last={next}>; rel=next");
+        fake::answer(200, &[("link", &link)], json!({"repositories": [format!("shop/{next}")]}).to_string())
+    })
+    .await;
+    let error = client(&fake.url()).catalog(None, None).await.unwrap_err();
+    assert!(error.to_string().contains("read already"), "{error}");
+    assert_eq!(fake.seen().len(), 4);
+    let error = client(&fake.url()).catalog(Some("n=500&last=b"), None).await.unwrap_err();
+    assert!(error.to_string().contains("read already"), "{error}");
+}

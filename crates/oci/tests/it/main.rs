@@ -7,6 +7,7 @@ mod fake;
 mod faults;
 mod images;
 mod lists;
+mod ping;
 mod real;
 mod redirects;
 mod registry;

@@ -8,15 +8,21 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
-use plimsoll_oci::{NetworkPolicy, RegistryError, network::AddressClass, outbound::Lookup};
+use plimsoll_oci::{NetworkPolicy, RegistryConfig, RegistryError, network::AddressClass, outbound::Lookup};
 use serde_json::json;
+use tokio::{net::TcpListener, sync::watch};
+use tricks::{NOT_A_HOST, REFUSED};
 
 use crate::{
     fake::{self, Fake},
-    support::{NINTH, client_of, config, only_ninth, repository},
+    support::{NINTH, client_of, config, only_ninth, repository, user},
 };
+
+#[path = "../../src/network/tricks.rs"]
+mod tricks;
 
 /// A name server whose answers are given in turn, the last one for ever.
 struct Names {
@@ -122,4 +128,139 @@ async fn a_name_without_an_address_is_unreachable() {
     let error = client.list_tags(&repository("shop/api")).await.unwrap_err();
     assert!(error.to_string().contains("the name can't be resolved"), "{error}");
     assert_eq!(client.ping(None).await.len(), 1);
+}
+
+/// Listens on every address of this machine and counts who connects, whatever they speak.
+struct Canary {
+    port: u16,
+    heard: watch::Receiver<usize>,
+}
+
+impl Canary {
+    async fn start() -> Self {
+        let listener = match TcpListener::bind("[::]:0").await {
+            Ok(both) => both,
+            Err(_) => TcpListener::bind("0.0.0.0:0").await.unwrap(),
+        };
+        let port = listener.local_addr().unwrap().port();
+        let (count, heard) = watch::channel(0);
+        tokio::spawn(async move {
+            while listener.accept().await.is_ok() {
+                count.send_modify(|count| *count += 1);
+            }
+        });
+        Self { port, heard }
+    }
+
+    /// Nobody has connected: who does so now is the first. Connections are taken in their order.
+    async fn heard_nobody(mut self) {
+        tokio::net::TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
+        let first = tokio::time::timeout(Duration::from_mins(1), self.heard.wait_for(|count| *count > 0)).await;
+        assert_eq!(*first.unwrap().unwrap(), 1);
+    }
+}
+
+/// A registry that may be reached, which leads to the trick whose number stands in the repository's name.
+async fn leading(to: impl Fn(&str) -> axum::response::Response + Send + Sync + 'static) -> Fake {
+    let at = format!("{NINTH}:0").parse().unwrap();
+    Fake::start_at(at, move |seen| {
+        let number = seen.path().split('/').find_map(|part| part.strip_prefix("trick-")?.parse::<usize>().ok());
+        match number.filter(|_| seen.query("last").is_none()) {
+            Some(number) => to(&sendable()[number]),
+            None => fake::json(&json!({"tags": ["1"]})),
+        }
+    })
+    .await
+}
+
+/// The tricks that fit into a header.
+fn sendable() -> Vec<String> {
+    let all = REFUSED.iter().map(|(host, _)| *host).chain(NOT_A_HOST.iter().copied());
+    all.filter(|host| !host.bytes().any(|byte| byte < b' ' || byte == 0x7f)).map(str::to_owned).collect()
+}
+
+fn trick(number: usize) -> plimsoll_oci::Repository {
+    repository(&format!("shop/trick-{number}"))
+}
+
+#[tokio::test]
+async fn no_trick_in_an_address_reaches_the_canary() {
+    let canary = Canary::start().await;
+    for (host, class) in REFUSED {
+        for scheme in ["http", "https"] {
+            let mut config = config(&format!("{scheme}://{host}:{}", canary.port));
+            config.outbound.network = NetworkPolicy::default();
+            let error = client_of(config).list_tags(&repository("shop/api")).await.unwrap_err();
+            let RegistryError::Refused(refusal) = &error else { panic!("{host}: {error:?}") };
+            assert_eq!(refusal.class, *class, "{host}");
+        }
+    }
+    for host in NOT_A_HOST {
+        assert!(RegistryConfig::new(&format!("http://{host}:{}", canary.port)).is_err(), "{host}");
+    }
+    canary.heard_nobody().await;
+}
+
+#[tokio::test]
+async fn no_trick_in_a_redirect_reaches_the_canary() {
+    let canary = Canary::start().await;
+    let port = canary.port;
+    for scheme in ["http", "https"] {
+        let registry = leading(move |host| {
+            let location = format!("{scheme}://{host}:{port}/x");
+            fake::answer(307, &[("location", &location)], "")
+        })
+        .await;
+        let mut config = config(&registry.url());
+        config.outbound.network = only_ninth();
+        let client = client_of(config);
+        for (number, host) in sendable().iter().enumerate() {
+            let error = client.list_tags(&trick(number)).await.unwrap_err();
+            let known = REFUSED.iter().any(|(refused, _)| refused == host) && host.is_ascii();
+            assert_eq!(matches!(error, RegistryError::Refused(_)), known, "{scheme}, {host}: {error:?}");
+        }
+    }
+    canary.heard_nobody().await;
+}
+
+#[tokio::test]
+async fn no_trick_in_a_token_servers_address_reaches_the_canary() {
+    let canary = Canary::start().await;
+    let port = canary.port;
+    let registry = leading(move |host| {
+        let challenge = format!("Bearer realm=\"https://{host}:{port}/token\",service=s");
+        fake::answer(401, &[("www-authenticate", &challenge)], "")
+    })
+    .await;
+    for (number, host) in sendable().iter().enumerate() {
+        // A client of its own for each: the token server's address is remembered.
+        let mut config = config(&registry.url());
+        config.outbound.network = only_ninth();
+        config.credentials = user("robot", "s3cret");
+        let error = client_of(config).list_tags(&trick(number)).await.unwrap_err();
+        let known = REFUSED.iter().any(|(refused, _)| refused == host) && host.is_ascii();
+        assert_eq!(matches!(error, RegistryError::Refused(_)), known, "{host}: {error:?}");
+    }
+    canary.heard_nobody().await;
+}
+
+#[tokio::test]
+async fn no_trick_in_a_link_reaches_the_canary() {
+    let canary = Canary::start().await;
+    let port = canary.port;
+    let registry = leading(move |host| {
+        let link = format!("<http://{host}:{port}/v2/shop/api/tags/list?n=1&last=0>; rel=\"next\"");
+        fake::answer(200, &[("link", &link)], json!({"tags": ["0"]}).to_string())
+    })
+    .await;
+    let mut config = config(&registry.url());
+    config.outbound.network = only_ninth();
+    let client = client_of(config);
+    for (number, host) in sendable().iter().enumerate() {
+        let found = client.list_tags(&trick(number)).await;
+        let known = REFUSED.iter().any(|(refused, _)| refused == host) && host.is_ascii();
+        // The next page is asked for where the first one was, whatever host the link names.
+        assert!(!known || found.as_ref().is_ok_and(|tags| *tags == ["0", "1"]), "{host}: {found:?}");
+    }
+    canary.heard_nobody().await;
 }

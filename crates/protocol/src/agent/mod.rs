@@ -19,6 +19,12 @@ pub const PROTOCOL_VERSION: u32 = 1;
 /// The oldest version that this build still understands: two versions are kept besides the current one.
 pub const OLDEST_PROTOCOL_VERSION: u32 = 1;
 
+/// Whether an agent that speaks `version` and this build understand each other.
+#[must_use]
+pub const fn is_spoken(version: u32) -> bool {
+    OLDEST_PROTOCOL_VERSION <= version && version <= PROTOCOL_VERSION
+}
+
 /// The largest frame either side accepts, in bytes.
 pub const MAX_FRAME_BYTES: usize = 1024 * 1024;
 

@@ -31,6 +31,8 @@ pub enum SecretRef {
     Registry {
         /// The registry's integration.
         integration_id: IntegrationId,
+        /// `host[:port]` that they will be sent to, as the spec names it.
+        host: String,
     },
 }
 

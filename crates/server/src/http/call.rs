@@ -5,7 +5,7 @@ use std::sync::Arc;
 use plimsoll_app::{Caller, replace::Replace};
 use plimsoll_authority::token::VerifiedToken;
 use plimsoll_core::{Error, ErrorCode, Result, ValidationError, id::TypedId};
-use plimsoll_store::resource::{ListQuery, Page, Resource};
+use plimsoll_store::resource::{ListQuery, Page, Resource, Table};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -88,6 +88,11 @@ impl Call {
     /// The parameters of a list of `R`.
     pub(crate) fn list<R: Resource>(&self, default_sort: &str) -> Result<ListQuery> {
         ListQuery::new(&R::TABLE, &self.page()?, default_sort)
+    }
+
+    /// The same for a list that can be filtered by more than the resource's columns.
+    pub(crate) fn list_by(&self, table: &Table, default_sort: &str) -> Result<ListQuery> {
+        ListQuery::new(table, &self.page()?, default_sort)
     }
 
     /// The raw parameters of a list. Unknown ones are refused: a misspelt filter must not list everything.

@@ -2,13 +2,16 @@
 
 use plimsoll_core::{Result, environment::FreezeWindow};
 use plimsoll_protocol::{freeze_window::CreateFreezeWindow, operation::OperationId as Op};
+use plimsoll_store::freeze_window::LISTED;
 
 use super::{answer::Answer, call::Call, route::Route};
 
 pub(crate) fn routes() -> Result<Vec<Route>> {
     Ok(vec![
         Route::new(Op::FreezeWindowCreate, create).takes::<CreateFreezeWindow>()?.answers::<FreezeWindow>(),
-        Route::new(Op::FreezeWindowList, list).pages::<FreezeWindow>(),
+        Route::new(Op::FreezeWindowList, list).pages::<FreezeWindow>().filter_note(
+            " Past, active and coming windows are told apart by `{\"when\":\"coming\"}` (or `past`, `active`) and `{\"active\":true}`, as computed at the moment of the call.",
+        ),
         Route::new(Op::FreezeWindowDelete, delete).asks(
             "reason",
             "string",
@@ -23,7 +26,7 @@ async fn create(mut call: Call) -> Result<Answer> {
 }
 
 async fn list(call: Call) -> Result<Answer> {
-    let (environment, query) = (call.id("envId")?, call.list::<FreezeWindow>("startsAt")?);
+    let (environment, query) = (call.id("envId")?, call.list_by(&LISTED, "startsAt")?);
     Answer::page(&call.server.app.freeze_window_list(&call.caller, environment, query).await?)
 }
 

@@ -50,6 +50,8 @@ pub(crate) struct Route {
     pub(crate) body_required: bool,
     pub(crate) answer: AnswerShape,
     pub(crate) query: Vec<Query>,
+    /// What a list can be filtered by beside columns, for the document.
+    pub(crate) filter_note: &'static str,
     /// Adds what the body and the answer are made of; the document alone needs it.
     pub(crate) collect: Vec<fn(&mut Schemas) -> String>,
     /// Of a PUT: the top-level fields of its answer.
@@ -70,6 +72,7 @@ impl Route {
             body_required: true,
             answer: AnswerShape::None,
             query: Vec::new(),
+            filter_note: "",
             collect: Vec::new(),
             answer_fields: Vec::new(),
         }
@@ -110,6 +113,12 @@ impl Route {
         let wrong: Vec<_> =
             unknown.map(|(name, _)| ValidationError::new(name, "unknown_parameter", hint.as_str())).collect();
         if wrong.is_empty() { Ok(()) } else { Err(Error::invalid(wrong)) }
+    }
+
+    /// Says what a list can be filtered by beside columns.
+    pub(crate) const fn filter_note(mut self, note: &'static str) -> Self {
+        self.filter_note = note;
+        self
     }
 
     /// Answers one of these.

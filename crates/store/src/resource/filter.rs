@@ -46,6 +46,17 @@ impl Filter {
         self.sql.is_empty()
     }
 
+    /// Whether it names a column. Only columns stand in the text: values are bound.
+    pub(crate) fn mentions(&self, column: &str) -> bool {
+        self.sql.contains(column)
+    }
+
+    /// Puts SQL in the place of a column that is none.
+    pub(crate) fn computed(mut self, column: &str, sql: &str) -> Self {
+        self.sql = self.sql.replace(column, sql);
+        self
+    }
+
     /// One string that is the same for the same filter: the key of cached totals.
     pub(crate) fn key(&self) -> String {
         format!("{}|{:?}", self.sql, self.values)

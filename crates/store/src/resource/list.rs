@@ -77,6 +77,17 @@ impl ListQuery {
         Ok(self)
     }
 
+    /// Whether the filter names a column.
+    pub(crate) fn mentions(&self, column: &str) -> bool {
+        self.filter.mentions(column)
+    }
+
+    /// Puts SQL in the place of a column that is none.
+    pub(crate) fn computed(mut self, column: &str, sql: &str) -> Self {
+        self.filter = self.filter.computed(column, sql);
+        self
+    }
+
     fn where_clause(&self) -> (String, Vec<Value<'static>>) {
         let living = if self.deleted { "deleted_at IS NOT NULL" } else { "deleted_at IS NULL" };
         let (mut sql, mut values) = (format!("tenant_id = $1 AND {living}"), vec![Value::Null]);

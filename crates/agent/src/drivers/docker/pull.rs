@@ -118,8 +118,12 @@ async fn pull(host: &DockerHost, source: &ImageSource, credentials: Option<Docke
 }
 
 fn refused(source: &ImageSource, said: &str) -> TaskError {
-    TaskError::new(TaskErrorCode::PullFailed, format!("{} could not be pulled: {said}", source.reference()))
-        .hint("look whether the engine reaches the registry, and whether the image is still there")
+    let hint = if source.authenticated {
+        "look whether the engine reaches the registry, and whether the image is still there"
+    } else {
+        "look whether the engine reaches the registry without signing in, and whether the image is still there; a mirror is told user and password only if the integration lists it in trustedMirrors"
+    };
+    TaskError::new(TaskErrorCode::PullFailed, format!("{} could not be pulled: {said}", source.reference())).hint(hint)
 }
 
 /// What another attempt would not change, in the words of registries and engines.
@@ -159,7 +163,7 @@ async fn credentials(scope: Scope<'_>, source: &ImageSource) -> Outcome<Option<D
     if !source.authenticated {
         return Ok(None);
     }
-    let wanted = SecretRef::Registry { integration_id: source.integration_id };
+    let wanted = SecretRef::Registry { integration_id: source.integration_id, host: source.registry.clone() };
     let (username, password) = scope.secrets.basic(&wanted).await?;
     Ok(Some(DockerCredentials {
         username: Some(username),

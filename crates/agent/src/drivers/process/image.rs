@@ -188,7 +188,7 @@ async fn client(scope: Scope<'_>, source: &ImageSource) -> Outcome<RegistryClien
     // The order is signed, and a registry on this very host is usual.
     config.outbound.network = NetworkPolicy::with_loopback();
     if source.authenticated {
-        let wanted = SecretRef::Registry { integration_id: source.integration_id };
+        let wanted = SecretRef::Registry { integration_id: source.integration_id, host: source.registry.clone() };
         let (user, password) = scope.secrets.basic(&wanted).await?;
         config.credentials = Credentials::Basic { user, password };
     }

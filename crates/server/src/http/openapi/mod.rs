@@ -173,7 +173,7 @@ fn parameters(route: &Route) -> Vec<Value> {
             json!({ "name": "pageSize", "in": "query", "schema": { "type": "integer", "minimum": 1, "maximum": 100, "default": 20 } }),
             json!({ "name": "sort", "in": "query", "schema": { "type": "string" }, "example": "-createdAt" }),
             json!({ "name": "filter", "in": "query", "schema": { "type": "string" },
-                "description": "A JSON object in MongoDB's manner.", "example": "{\"createdAt\":{\"$gte\":\"2026-01-01T00:00:00Z\"}}" }),
+                "description": format!("A JSON object in MongoDB's manner.{}", route.filter_note), "example": "{\"createdAt\":{\"$gte\":\"2026-01-01T00:00:00Z\"}}" }),
             json!({ "name": "deleted", "in": "query", "schema": { "type": "boolean", "default": false } }),
         ]);
     }

@@ -35,6 +35,12 @@ CREATE INDEX target_by_time ON target (tenant_id, created_at, id) WHERE deleted_
 CREATE INDEX target_unsettled ON target (reconciliation_pending, updated_at) WHERE reconciliation_pending = 1;
 CREATE INDEX target_by_agent ON target (tenant_id, agent_id) WHERE deleted_at IS NULL;
 
+-- What an agent saw last of each target.
+CREATE TABLE target_sight (
+  tenant_id {text} NOT NULL, target_id {text} NOT NULL, at {int} NOT NULL, body {text} NOT NULL,
+  PRIMARY KEY (tenant_id, target_id)
+) {strict};
+
 CREATE TABLE agent (
   tenant_id {text} NOT NULL, id {text} NOT NULL, revision {int} NOT NULL, created_at {int} NOT NULL,
   deleted_at {int}, body {text} NOT NULL,
