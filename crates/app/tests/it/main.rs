@@ -10,6 +10,7 @@ mod identity;
 mod integrations;
 mod inventory;
 mod jobs;
+mod makers;
 mod owners;
 mod promotions;
 mod races;
