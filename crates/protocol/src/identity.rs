@@ -63,7 +63,7 @@ pub struct CreateUser {
     #[garde(custom(check_email))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
-    /// The password. When absent one is made, shown once in the answer, and must be changed at sign-in.
+    /// The password. When absent one is made, shown once in the answer, and good for one sign-in, in which it is changed.
     #[garde(inner(custom(check_password)))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<SecretText>,

@@ -152,14 +152,14 @@ pub fn given(tx: &mut Tx<'_>, promotion: PromotionId) -> Result<Vec<Approval>> {
     rows.into_iter().map(|row| row.reader().next_json()).collect()
 }
 
-/// Who changed what decides about an environment since `since`, as the trail tells: the environment itself,
-/// its freeze windows, and these policies.
+/// Who changed what decides about an environment since `since`, and when last, as the trail tells: the environment
+/// itself, its freeze windows, and these policies. A client is its service user.
 pub fn rule_changes(
     tx: &mut Tx<'_>,
     environment: EnvironmentId,
     policies: &[Uuid],
     since: Timestamp,
-) -> Result<Vec<(String, Uuid, Timestamp)>> {
+) -> Result<Vec<(UserId, Timestamp)>> {
     let tenant = tx.tenant()?;
     let mut values = vec![tenant.into_value(), environment.into_value(), since.into_value()];
     let mut wanted = String::new();
@@ -168,24 +168,21 @@ pub fn rule_changes(
         wanted.push_str(&format!(", ${}", values.len()));
     }
     let sql = format!(
-        "SELECT principal_type, principal_id, created_at FROM audit_event
-         WHERE tenant_id = $1 AND action = 'governance_change' AND outcome = 'succeeded' AND created_at >= $3
-           AND (resource_id IN ($2{wanted})
-             OR resource_id IN (SELECT id FROM freeze_window WHERE tenant_id = $1 AND environment_id = $2))
-         ORDER BY created_at, id LIMIT 1000"
+        "SELECT coalesce((SELECT min(h.service_user_id) FROM client_hand h
+             WHERE h.tenant_id = $1 AND h.client_id = e.principal_id), e.principal_id), max(e.created_at)
+         FROM audit_event e
+         WHERE e.tenant_id = $1 AND e.action = 'governance_change' AND e.outcome = 'succeeded' AND e.created_at >= $3
+           AND (e.resource_id IN ($2{wanted})
+             OR e.resource_id IN (SELECT id FROM freeze_window WHERE tenant_id = $1 AND environment_id = $2))
+         GROUP BY e.principal_id ORDER BY e.principal_id"
     );
     tx.query(&sql, &values)?
         .into_iter()
         .map(|row| {
             let mut row = row.reader();
-            Ok((row.next()?, row.next()?, row.next()?))
+            Ok((row.next()?, row.next()?))
         })
         .collect()
-}
-
-/// Clients with their owners, by id and service user: makers behind machines.
-pub fn owners(tx: &mut Tx<'_>) -> Result<Vec<plimsoll_core::identity::Client>> {
-    resource::find_where(tx, "1 = 1 ORDER BY created_at, id LIMIT 1000", params![])
 }
 
 /// The names of the roles that a principal holds in an environment, each once.

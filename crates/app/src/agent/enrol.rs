@@ -24,7 +24,7 @@ use plimsoll_store::{
     resource,
 };
 
-use crate::{App, Caller, Change, Notes, Reply, mutation::Outcome};
+use crate::{App, Caller, Change, Notes, Reply, identity::registration_token::maker_may_enrol, mutation::Outcome};
 
 /// The longest name, in characters.
 const NAME: usize = 63;
@@ -44,6 +44,9 @@ impl App {
                 return again(tx, &identity, &key, &welcome);
             }
             let mut token = resource::find::<RegistrationToken>(tx, token_id)?.ok_or_else(no_token)?;
+            if !maker_may_enrol(tx, &token)? {
+                return Err(maker_gone());
+            }
             let agent = fresh(tx, &body, &key, &token, notes)?;
             (token.used_at, token.agent_id) = (Some(notes.now()), Some(agent.id));
             if !use_registration_token(tx, &token)? {
@@ -187,4 +190,11 @@ fn used() -> Error {
 
 fn no_token() -> Error {
     Error::new(ErrorCode::Unauthenticated, "this is no registration token, or it was revoked; make a new one")
+}
+
+fn maker_gone() -> Error {
+    Error::new(
+        ErrorCode::PermissionDenied,
+        "whoever made this registration token may not enrol agents any more; ask an administrator for a new token",
+    )
 }

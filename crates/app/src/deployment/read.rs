@@ -1,4 +1,4 @@
-//! Reading jobs, tasks and logs.
+//! Reading jobs, tasks and logs, in environments where the caller may.
 
 use plimsoll_core::{
     Error, Result,
@@ -6,21 +6,28 @@ use plimsoll_core::{
     id::{JobId, TaskId},
 };
 use plimsoll_store::{
-    deployment::{self as rows, TaskRow, log},
-    resource::{self, ListQuery, Listing, Stored},
+    Tx,
+    deployment::{TaskRow, log},
+    resource::{self, ListQuery, Listing, Resource as _, Stored},
 };
+use serde_json::json;
 
 use crate::{App, Caller};
 
 impl App {
-    /// A page of jobs.
+    /// A page of jobs in environments that the caller may see.
     pub async fn deployment_job_list(&self, caller: &Caller, query: ListQuery) -> Result<Listing<Stored>> {
+        let query = match caller.environments() {
+            None => query,
+            Some(ids) => query.within(&DeploymentJob::TABLE, &json!({ "environmentId": { "$in": ids } }))?,
+        };
         self.store.list_stored::<DeploymentJob>(caller.scope(), "deployment_job_list", query).await
     }
 
     /// One job.
     pub async fn deployment_job_get(&self, caller: &Caller, id: JobId) -> Result<DeploymentJob> {
-        self.store.read(caller.scope(), "deployment_job_get", move |tx| resource::get(tx, id)).await
+        let owned = caller.clone();
+        self.store.read(caller.scope(), "deployment_job_get", move |tx| visible(tx, &owned, id)).await
     }
 
     /// A page of a job's tasks.
@@ -32,8 +39,10 @@ impl App {
 
     /// One task of a job.
     pub async fn deployment_job_task(&self, caller: &Caller, job: JobId, id: TaskId) -> Result<Task> {
+        let owned = caller.clone();
         self.store
             .read(caller.scope(), "deployment_job_task", move |tx| {
+                visible(tx, &owned, job)?;
                 let row: TaskRow = resource::get(tx, id)?;
                 if row.task.job_id == job { Ok(row.task) } else { Err(Error::not_found(id)) }
             })
@@ -52,10 +61,11 @@ impl App {
         self.deployment_job_task(caller, job, id).await?;
         self.store.read(caller.scope(), "deployment_job_task_logs", move |tx| log::read(tx, id, after, limit)).await
     }
+}
 
-    /// All tasks of a job, for a stream's snapshot.
-    pub async fn deployment_job_all_tasks(&self, caller: &Caller, id: JobId) -> Result<Vec<Task>> {
-        let found = self.store.read(caller.scope(), "deployment_job_tasks", move |tx| rows::tasks_of(tx, id)).await?;
-        Ok(found.into_iter().map(|row| row.task).collect())
-    }
+/// A job in an environment that the caller may see.
+fn visible(tx: &mut Tx<'_>, caller: &Caller, id: JobId) -> Result<DeploymentJob> {
+    let job: DeploymentJob = resource::get(tx, id)?;
+    caller.may_in(job.environment_id)?;
+    Ok(job)
 }

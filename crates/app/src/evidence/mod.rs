@@ -15,7 +15,7 @@ use plimsoll_store::{
     Tx,
     deployment::{self as rows, spec},
     evidence_packet::{self, PacketRow},
-    resource::{self, ListQuery, Listing},
+    resource::{self, ListQuery, Listing, Resource as _},
     rollback::RollbackRow,
     version_sticker,
 };
@@ -33,19 +33,20 @@ pub enum PacketFormat {
 }
 
 impl App {
-    /// A page of packets.
+    /// A page of packets about environments that the caller may see.
     pub async fn evidence_packet_list(&self, caller: &Caller, query: ListQuery) -> Result<Listing<EvidencePacket>> {
+        let query = match caller.environments() {
+            None => query,
+            Some(ids) => query.within(&PacketRow::TABLE, &json!({ "environmentId": { "$in": ids } }))?,
+        };
         let page = self.store.list::<PacketRow>(caller.scope(), "evidence_packet_list", query).await?;
         Ok(page.map(|row| row.packet))
     }
 
     /// One packet.
     pub async fn evidence_packet_get(&self, caller: &Caller, id: EvidencePacketId) -> Result<EvidencePacket> {
-        let row = self
-            .store
-            .read(caller.scope(), "evidence_packet_get", move |tx| resource::get::<PacketRow>(tx, id))
-            .await?;
-        Ok(row.packet)
+        let owned = caller.clone();
+        self.store.read(caller.scope(), "evidence_packet_get", move |tx| visible(tx, &owned, id)).await
     }
 
     /// A signed packet's exact bytes.
@@ -55,10 +56,11 @@ impl App {
         id: EvidencePacketId,
         format: PacketFormat,
     ) -> Result<Vec<u8>> {
+        let owned = caller.clone();
         let bytes = self
             .store
             .read(caller.scope(), "evidence_packet_download", move |tx| {
-                resource::get::<PacketRow>(tx, id)?;
+                visible(tx, &owned, id)?;
                 evidence_packet::bytes(tx, id)
             })
             .await?
@@ -73,6 +75,16 @@ impl App {
             }
         }
     }
+}
+
+/// A packet about an environment that the caller may see; one that is about none belongs to the whole tenant.
+fn visible(tx: &mut Tx<'_>, caller: &Caller, id: EvidencePacketId) -> Result<EvidencePacket> {
+    let packet = resource::get::<PacketRow>(tx, id)?.packet;
+    match packet.environment_id {
+        Some(environment) => caller.may_in(environment)?,
+        None => caller.may_everywhere()?,
+    }
+    Ok(packet)
 }
 
 /// A packet before it has a number: what it is about and what it says.

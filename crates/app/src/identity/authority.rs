@@ -95,7 +95,7 @@ impl Authority {
         self.home
     }
 
-    /// Removes the file with the one-time password, once the first administrator has another one.
+    /// Removes the file with the one-time password, once the first administrator has signed in.
     pub(crate) fn forget_initial_password(&self, user: UserId) -> Result<()> {
         if user == self.first_administrator { first_start::remove(&self.initial_password_file) } else { Ok(()) }
     }

@@ -18,6 +18,7 @@ use plimsoll_store::{
     Lock, Tx,
     identity::{
         access::{self, Concerned},
+        client_hand::{self, ClientHand},
         credential::{self, ClientProof},
         revocation::{self, Revoked},
     },
@@ -26,6 +27,7 @@ use plimsoll_store::{
 use serde_json::json;
 
 use super::{
+    registration_token::revoke_waiting,
     renewal::outlives_tokens,
     user::{active_person, take_roles},
 };
@@ -52,6 +54,8 @@ impl App {
             let client = fresh(id, service_user, owner, &body, notes);
             resource::insert(tx, &client)?;
             credential::set_client_proof(tx, id, &proof)?;
+            client_hand::take(tx, &client, ClientHand::Owner, owner, notes.now())?;
+            client_hand::take(tx, &client, ClientHand::Secret, owned.principal.user, notes.now())?;
             resource::insert(tx, &service_user_of(&client, notes.now()))?;
             let patch = resource::as_json(&client)?;
             notes.event("client", id, None, "client.created", patch.clone());
@@ -91,6 +95,12 @@ impl App {
                 may_act_as(&owned.principal.grants, &access::load(tx, PrincipalRef::from(id))?.grants)?;
             }
             let shown = if body.rotate_secret { Some(rotate(tx, &current, &fresh_secret)?) } else { None };
+            if shown.is_some() {
+                client_hand::take(tx, &current, ClientHand::Secret, owned.principal.user, notes.now())?;
+            }
+            if next.owner_id != current.owner_id {
+                client_hand::take(tx, &current, ClientHand::Owner, next.owner_id, notes.now())?;
+            }
             set_active(tx, &current, &next, notes.now())?;
             resource::update(tx, &mut next)?;
             follow(tx, &next, notes.now())?;
@@ -115,7 +125,7 @@ impl App {
             let current: Client = resource::get(tx, id)?;
             owned.check_revision(current.revision)?;
             take_roles(tx, PrincipalRef::from(id), notes.now())?;
-            end_access(tx, id, notes.now())?;
+            end_access(tx, &current, notes.now())?;
             if let Some(user) = resource::find::<User>(tx, current.service_user_id)? {
                 resource::soft_delete(tx, &user, notes.now())?;
             }
@@ -230,15 +240,18 @@ fn rotate(tx: &mut Tx<'_>, client: &Client, made: &secret::SecretString) -> Resu
 
 fn set_active(tx: &mut Tx<'_>, current: &Client, next: &Client, now: Timestamp) -> Result<()> {
     match (current.active, next.active) {
-        (true, false) => end_access(tx, current.id, now),
+        (true, false) => end_access(tx, current, now),
         (false, true) => revocation::restore(tx, current.id.uuid()),
         (true, true) | (false, false) => Ok(()),
     }
 }
 
-fn end_access(tx: &mut Tx<'_>, id: ClientId, now: Timestamp) -> Result<()> {
-    access::raise(tx, Concerned::Principal(id.uuid()), now)?;
-    revocation::revoke(tx, &Revoked::Principal(id.uuid()), outlives_tokens(now))
+/// Nothing that speaks for the client is accepted any more, nor what it made for agents that have not come.
+fn end_access(tx: &mut Tx<'_>, client: &Client, now: Timestamp) -> Result<()> {
+    let id = client.id.uuid();
+    access::raise(tx, Concerned::Principal(id), now)?;
+    revoke_waiting(tx, client.service_user_id, now)?;
+    revocation::revoke(tx, &Revoked::Principal(id), outlives_tokens(now))
 }
 
 /// The service user follows its client's name and activity.

@@ -9,7 +9,7 @@ pub(crate) mod first_start;
 mod host;
 mod keys;
 mod password;
-mod registration_token;
+pub(crate) mod registration_token;
 pub(crate) mod renewal;
 mod role;
 mod role_binding;

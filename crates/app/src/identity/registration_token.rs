@@ -2,19 +2,21 @@
 
 use plimsoll_authority::{secret::ExposeSecret as _, token::Subject};
 use plimsoll_core::{
-    Error, Result,
-    id::{RegistrationTokenId, TypedId},
-    identity::RegistrationToken,
+    Error, Result, Timestamp,
+    id::{RegistrationTokenId, TypedId, UserId},
+    identity::{PrincipalRef, RegistrationToken, User},
+    permission::Permission,
 };
 use plimsoll_protocol::{
     identity::{CreateRegistrationToken, CreatedRegistrationToken},
     secret::SecretText,
 };
 use plimsoll_store::{
-    Lock,
+    Lock, Tx,
     identity::{
+        access,
         revocation::{self, Revoked},
-        revoke_registration_token,
+        revoke_registration_token, waiting_registration_tokens,
     },
     resource::{self, ListQuery, Listing},
 };
@@ -78,14 +80,39 @@ impl App {
             if token.used_at.is_some() {
                 return Err(used());
             }
-            token.revoked_at = Some(notes.now());
-            if !revoke_registration_token(tx, &token)? {
+            if !revoke(tx, &mut token, notes.now())? {
                 return Err(used());
             }
-            revocation::revoke(tx, &Revoked::Principal(id.uuid()), token.expires_at)?;
             notes.event("registration_token", id, None, "registration_token.deleted", json!({}));
             Ok(Change::gone("registration_token", id))
         })
         .await
     }
+}
+
+/// Voids a token that was not used; `false` when it was used or revoked meanwhile.
+fn revoke(tx: &mut Tx<'_>, token: &mut RegistrationToken, now: Timestamp) -> Result<bool> {
+    token.revoked_at = Some(now);
+    let revoked = revoke_registration_token(tx, token)?;
+    if revoked {
+        revocation::revoke(tx, &Revoked::Principal(token.id.uuid()), token.expires_at)?;
+    }
+    Ok(revoked)
+}
+
+/// Voids all that a user or a client's service user made and nobody has used: who has no access any more lets no
+/// agent in either.
+pub(super) fn revoke_waiting(tx: &mut Tx<'_>, maker: UserId, now: Timestamp) -> Result<()> {
+    for mut token in waiting_registration_tokens(tx, maker, now)? {
+        revoke(tx, &mut token, now)?;
+    }
+    Ok(())
+}
+
+/// Whether whoever made the token may still let agents in: a role can be taken away after it was made.
+pub(crate) fn maker_may_enrol(tx: &mut Tx<'_>, token: &RegistrationToken) -> Result<bool> {
+    let maker: Option<User> = resource::find(tx, token.created_by)?;
+    let Some(maker) = maker.filter(|maker| maker.active) else { return Ok(false) };
+    let holder = maker.service_of.map_or_else(|| PrincipalRef::from(maker.id), PrincipalRef::from);
+    Ok(access::load(tx, holder)?.grants.everywhere(Permission::AgentWrite))
 }

@@ -90,6 +90,7 @@ fn in_force(snapshot: Snapshot, read_at: Timestamp) -> RevocationState {
     RevocationState {
         renewed_at: read_at,
         revoked_tokens: snapshot.tokens.into_iter().collect(),
+        ended_sessions: snapshot.sessions.into_iter().collect(),
         deactivated: snapshot.principals.into_iter().collect(),
         principal_versions: snapshot.principal_versions.into_iter().collect(),
         tenant_versions: snapshot.tenant_versions.into_iter().collect(),

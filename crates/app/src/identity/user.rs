@@ -3,7 +3,7 @@
 use plimsoll_core::{
     Error, ErrorCode, Result, Timestamp,
     id::{TypedId, UserId},
-    identity::{Client, PrincipalRef, RegistrationToken, User, may_act_as},
+    identity::{Client, PrincipalRef, User, may_act_as},
     in_use::{Reference, in_use},
 };
 use plimsoll_protocol::identity::{CreateUser, CreatedUser, UpdateUser};
@@ -13,14 +13,13 @@ use plimsoll_store::{
         access::{self, Concerned},
         administrators, browser, credential, holders_of,
         revocation::{self, Revoked},
-        revoke_registration_token, session,
+        session,
     },
-    params,
     resource::{self, ListQuery, Listing},
 };
 use serde_json::json;
 
-use super::{password::NewPassword, renewal::outlives_tokens};
+use super::{password::NewPassword, registration_token::revoke_waiting, renewal::outlives_tokens};
 use crate::{App, Caller, Change, Reply, replace::Replace};
 
 /// Read-only fields that change by mere use: one that is sent back stale is no mistake.
@@ -54,8 +53,8 @@ impl App {
         self.store.read(caller.scope(), "user_get", move |tx| resource::get(tx, id)).await
     }
 
-    /// Replaces a user's writable fields. A new password ends the user's sessions; somebody else's must be
-    /// changed at the next sign-in.
+    /// Replaces a user's writable fields. A new password ends the user's sessions; somebody else's is
+    /// good for one sign-in, in which it must be changed.
     pub async fn user_update(&self, caller: &Caller, id: UserId, replace: Replace<UpdateUser>) -> Result<Reply> {
         caller.may_everywhere()?;
         let replace = replace.without(&[CHANGES_BY_USE]);
@@ -187,13 +186,7 @@ pub(crate) fn end_sessions(tx: &mut Tx<'_>, id: UserId, now: Timestamp) -> Resul
 /// Nothing that speaks for the user is accepted any more, nor what they made for agents that have not come.
 fn end_access(tx: &mut Tx<'_>, id: UserId, now: Timestamp) -> Result<()> {
     end_sessions(tx, id, now)?;
-    let waiting: Vec<RegistrationToken> =
-        resource::find_where(tx, "used_at IS NULL AND expires_at > $2 LIMIT 1000", params![now])?;
-    for mut token in waiting.into_iter().filter(|token| token.created_by == id) {
-        token.revoked_at = Some(now);
-        revoke_registration_token(tx, &token)?;
-        revocation::revoke(tx, &Revoked::Principal(token.id.uuid()), token.expires_at)?;
-    }
+    revoke_waiting(tx, id, now)?;
     revocation::revoke(tx, &Revoked::Principal(id.uuid()), outlives_tokens(now))
 }
 

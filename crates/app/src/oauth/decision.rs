@@ -10,7 +10,7 @@ use plimsoll_store::identity::{
 use serde_json::json;
 
 use super::{
-    client::SCOPE,
+    client::{SCOPE, address_subject, attempts, remember},
     device::{as_text, read},
     sign_in::{SignedIn, record},
 };
@@ -39,19 +39,32 @@ pub enum Decision {
 }
 
 impl App {
-    /// The device that shows this code, while it waits. Guesses are throttled with the sign-ins of the
-    /// address.
-    pub async fn device_request(&self, user_code: &str) -> Result<DeviceRequest> {
+    /// The device that shows this code, while it waits. A wrong code counts like a failed sign-in: guesses are
+    /// throttled by the user and by the address.
+    pub async fn device_request(&self, who: &SignedIn, user_code: &str, origin: &Origin) -> Result<DeviceRequest> {
         let code = UserCode::parse(user_code).ok_or_else(no_such_code)?;
-        let row = self.waiting_device(&code).await?;
+        let row = self.waiting_device(who, &code, origin).await?;
         let client = self.client_name(&row.client_id).await?;
         Ok(DeviceRequest { user_code: code.to_string(), client, scope: row.scope, origin: row.origin })
     }
 
-    async fn waiting_device(&self, code: &UserCode) -> Result<DeviceGrantRow> {
+    /// Counts the guess before it looks, so that a thousand at once don't pass, and takes it back when it was right.
+    async fn waiting_device(&self, who: &SignedIn, code: &UserCode, origin: &Origin) -> Result<DeviceGrantRow> {
         let (text, now) = (code.as_str().to_owned(), self.context.now());
+        let (guesser, address) = (guesser_subject(who), address_subject(origin));
+        self.count_attempt(guesser.clone(), address.clone(), now).await?;
         let row = self.store.read(SCOPE, "device_by_user_code", move |tx| device::by_user_code(tx, &text)).await?;
-        row.filter(|row| row.expires_at > now).ok_or_else(no_such_code)
+        let row = row.filter(|row| row.expires_at > now).ok_or_else(no_such_code)?;
+        self.store
+            .write(SCOPE, "device_code_right", move |tx| {
+                for subject in [&guesser, &address] {
+                    let counted = attempts(tx, subject)?;
+                    remember(tx, subject, counted.forgiven(), now)?;
+                }
+                Ok(())
+            })
+            .await?;
+        Ok(row)
     }
 
     async fn client_name(&self, client_id: &str) -> Result<String> {
@@ -72,7 +85,7 @@ impl App {
         origin: &Origin,
     ) -> Result<()> {
         let code = UserCode::parse(user_code).ok_or_else(no_such_code)?;
-        let row = self.waiting_device(&code).await?;
+        let row = self.waiting_device(who, &code, origin).await?;
         self.client_serves(&row.client_id, who.tenant.id).await?;
         let (tenant, user) = (who.tenant.id, who.user.id);
         let decided = match decision {
@@ -113,6 +126,12 @@ impl App {
             _ => Err(no_such_code()),
         }
     }
+}
+
+/// By what wrong codes of a user are known. They are not counted with the account: whoever knows its password would
+/// clear them by signing in.
+fn guesser_subject(who: &SignedIn) -> String {
+    format!("device_code:{}", who.user.id)
 }
 
 fn no_such_code() -> Error {

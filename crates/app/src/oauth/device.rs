@@ -105,7 +105,7 @@ impl App {
         let (now, user, tenant) = (self.context.now(), subject.user, subject.tenant);
         let refresh = RefreshToken::first(self.context.id::<SessionId>(), &self.context);
         let family = RefreshFamily::begin(&refresh, row.client_id.as_str(), SessionPolicy::DEFAULT, now);
-        let (issued, said) = self.issue_narrowed(subject, row.scope.as_deref())?;
+        let (issued, said) = self.issue_narrowed(subject, row.scope.as_deref(), Some(refresh.session()))?;
         let session = SessionRow {
             tenant,
             id: refresh.session(),

@@ -5,7 +5,7 @@ use plimsoll_authority::{
     secret::{ExposeSecret as _, SecretString},
     token::{Admission, VerifiedToken},
 };
-use plimsoll_core::Result;
+use plimsoll_core::{Error, ErrorCode, Result};
 use plimsoll_store::{
     Scope,
     identity::{
@@ -18,7 +18,7 @@ use std::sync::Arc;
 use super::{
     OAuthRequest,
     client::{Party, SCOPE},
-    refresh::{changed, end_tokens, family_of},
+    refresh::{TRIES, changed, end_tokens, family_of},
 };
 use crate::App;
 
@@ -39,20 +39,27 @@ impl App {
 
     async fn sign_out(&self, party: &Party, token: RefreshToken) -> Result<()> {
         let (now, client_id, id) = (self.context.now(), party.client_id(), token.session());
-        let Some(row) = self.store.read(SCOPE, "session_read", move |tx| session::find_anywhere(tx, id)).await? else {
-            return Ok(());
-        };
-        let family = family_of(&row)?;
-        if family.client_id != client_id || !family.knows(&token) {
-            return Ok(());
+        for _ in 0..TRIES {
+            let read = self.store.read(SCOPE, "session_read", move |tx| session::find_anywhere(tx, id)).await?;
+            let Some(row) = read else { return Ok(()) };
+            let family = family_of(&row)?;
+            if family.client_id != client_id || !family.knows(&token) {
+                return Ok(());
+            }
+            let next = changed(&row, &family.sign_out(now), &row.token_id)?;
+            let ended = self
+                .store
+                .write(Scope::Tenant(row.tenant), "session_sign_out", move |tx| {
+                    end_tokens(tx, &row, now)?;
+                    session::update(tx, &next, &row)
+                })
+                .await?;
+            if ended {
+                return Ok(());
+            }
+            // Somebody refreshed at the same moment: the session goes on until it is read anew and ended.
         }
-        let next = changed(&row, &family.sign_out(now), &row.token_id)?;
-        self.store
-            .write(Scope::Tenant(row.tenant), "session_sign_out", move |tx| {
-                session::update(tx, &next, &row)?;
-                end_tokens(tx, &row, now)
-            })
-            .await
+        Err(Error::new(ErrorCode::Unavailable, "the session is busy and could not be ended; try again"))
     }
 
     async fn revoke_access_token(&self, party: &Party, text: &SecretString) -> Result<()> {

@@ -30,6 +30,9 @@ use crate::{
     identity::{first_start::server_principal, renewal::outlives_tokens, subject},
 };
 
+/// How often a lost race is repeated.
+pub(super) const TRIES: usize = 3;
+
 impl App {
     /// The next tokens of a session.
     pub(super) async fn refresh(
@@ -42,17 +45,22 @@ impl App {
         let token = RefreshToken::parse(text).ok_or_else(refused)?;
         let next = token.next(&self.context);
         let (id, client_id) = (token.session(), party.client_id());
-        let read = self.store.read(SCOPE, "session_read", move |tx| session::find_anywhere(tx, id)).await?;
-        let row = read.ok_or_else(refused)?;
-        let now = self.context.now();
-        match family_of(&row)?.present(&token, &next, &client_id, SessionPolicy::DEFAULT, now) {
-            RefreshOutcome::Refused => Err(refused()),
-            RefreshOutcome::Reused(family) => {
-                self.end_reused(row, &family, origin).await?;
-                Err(refused())
+        for _ in 0..TRIES {
+            let read = self.store.read(SCOPE, "session_read", move |tx| session::find_anywhere(tx, id)).await?;
+            let row = read.ok_or_else(refused)?;
+            let now = self.context.now();
+            match family_of(&row)?.present(&token, &next, &client_id, SessionPolicy::DEFAULT, now) {
+                RefreshOutcome::Refused => return Err(refused()),
+                RefreshOutcome::Reused(family) => {
+                    if self.end_reused(row, &family, origin).await? {
+                        return Err(refused());
+                    }
+                    // The owner refreshed at the same moment: the session is read anew and ended.
+                }
+                RefreshOutcome::Rotated(family) => return self.rotate(row, &family, &next, scope).await,
             }
-            RefreshOutcome::Rotated(family) => self.rotate(row, &family, &next, scope).await,
         }
+        Err(refused())
     }
 
     async fn rotate(
@@ -66,7 +74,8 @@ impl App {
         let subject =
             self.store.read(tenant, "session_subject", move |tx| subject::of_user(tx, user, &client_id)).await;
         let subject = subject.map_err(|_| refused())?;
-        let (issued, said) = self.issue_narrowed(still_in_scope(subject, row.scope.as_deref()), scope)?;
+        let subject = still_in_scope(subject, row.scope.as_deref());
+        let (issued, said) = self.issue_narrowed(subject, scope, Some(row.id))?;
         let said = said.or_else(|| row.scope.clone());
         let changed = changed(&row, family, &issued.jti)?;
         let rotated = self.store.write(tenant, "session_rotate", move |tx| session::update(tx, &changed, &row)).await?;
@@ -77,15 +86,16 @@ impl App {
         Err(refused())
     }
 
-    /// Ends a session whose old token came back, and the access tokens that it gave.
-    async fn end_reused(&self, row: SessionRow, family: &RefreshFamily, origin: &Origin) -> Result<(), OAuthError> {
+    /// Ends a session whose old token came back, and the access tokens that it gave. `false` when it changed
+    /// meanwhile.
+    async fn end_reused(&self, row: SessionRow, family: &RefreshFamily, origin: &Origin) -> Result<bool, OAuthError> {
         let (now, audit_id) = (self.context.now(), self.context.id::<AuditEventId>());
         let (next, origin) = (changed(&row, family, &row.token_id)?, origin.clone());
         tracing::warn!(user = %row.user, session = %row.id, "an old refresh token came back; its session ends");
         self.store
             .write(Scope::Tenant(row.tenant), "session_reused", move |tx| {
                 if !session::update(tx, &next, &row)? {
-                    return Ok(());
+                    return Ok(false);
                 }
                 end_tokens(tx, &row, now)?;
                 let entry = AuditEntry {
@@ -98,16 +108,17 @@ impl App {
                     error_code: None,
                     change: Some(json!({ "session": row.id.to_string(), "reason": "a refresh token was used twice" })),
                 };
-                audit::append(tx, &server_principal(row.tenant), &origin, entry)
+                audit::append(tx, &server_principal(row.tenant), &origin, entry)?;
+                Ok(true)
             })
             .await
             .map_err(OAuthError::from)
     }
 }
 
-/// Ends the access token that a session gave last; older ones have expired, or soon will.
+/// Ends every access token that a session gave.
 pub(super) fn end_tokens(tx: &mut Tx<'_>, row: &SessionRow, now: plimsoll_core::Timestamp) -> Result<()> {
-    revocation::revoke(tx, &Revoked::Token(row.token_id.clone()), outlives_tokens(now))
+    revocation::revoke(tx, &Revoked::Session(row.id), outlives_tokens(now))
 }
 
 /// The stored family of a session's refresh tokens.

@@ -63,7 +63,7 @@ impl App {
         let stored = found.as_ref().filter(|(_, user, _)| user.active).and_then(|(_, _, hash)| hash.clone());
         let authority = self.authority()?;
         let check = authority.check_password(typed.password.clone(), stored).await?;
-        let Some((tenant, user, _)) = found.filter(|_| check != PasswordCheck::Wrong) else {
+        let Some((tenant, user, hash)) = found.filter(|_| check != PasswordCheck::Wrong) else {
             if let Some(tried) = tried {
                 self.note_refused_sign_in(tried, origin).await?;
             }
@@ -73,15 +73,18 @@ impl App {
             PasswordCheck::CorrectButRehash => Some(authority.hash_password(typed.password, &self.context).await?),
             PasswordCheck::Correct | PasswordCheck::Wrong => None,
         };
-        let begun = Begun { tenant, user, rehashed, cookie, account, address, audit: self.context.id(), now };
-        let origin = origin.clone();
-        let user = self.store.write(SCOPE, "sign_in", move |tx| begin(tx, &begun, &origin)).await?;
-        self.forget_initial_password(&user.user)?;
-        Ok(user)
+        let audit = self.context.id();
+        let begun = Begun { tenant, user, hash, rehashed, cookie, account: account.clone(), address, audit, now };
+        let from = origin.clone();
+        let begun = self.store.write(SCOPE, "sign_in", move |tx| begin(tx, &begun, &from)).await?;
+        let who = begun.ok_or_else(|| refused(&account, origin))?;
+        // Used up or changed: the one of the first start is good for nothing from now on.
+        authority.forget_initial_password(who.user.id)?;
+        Ok(who)
     }
 
     /// Counts an attempt before its password is checked, so that a thousand at once don't pass.
-    async fn count_attempt(&self, account: String, address: String, now: Timestamp) -> Result<()> {
+    pub(super) async fn count_attempt(&self, account: String, address: String, now: Timestamp) -> Result<()> {
         self.store
             .write(SCOPE, "sign_in_count", move |tx| {
                 tx.lock(&Lock::Named("sign_in", &account))?;
@@ -92,15 +95,6 @@ impl App {
                 remember(tx, &address, of_address, now)
             })
             .await
-    }
-
-    /// The one-time password of the first start is good for nothing once it was changed.
-    fn forget_initial_password(&self, user: &User) -> Result<()> {
-        let authority = self.authority()?;
-        if user.must_change_password {
-            return Ok(());
-        }
-        authority.forget_initial_password(user.id)
     }
 
     /// Who signed in with the browser's cookie.
@@ -118,7 +112,7 @@ impl App {
             .await
     }
 
-    /// Sets a new password in place of one that must be changed. Other sessions of the user end; `cookie` is the
+    /// Sets a new password in place of one that was good once: only the browser that signed in with it can. Other sessions of the user end; `cookie` is the
     /// digest of what this browser shows.
     pub async fn change_own_password(
         &self,
@@ -133,13 +127,13 @@ impl App {
         }
         check_new_password("password", &password, &who.user.name)?;
         let (tenant, id) = (Scope::Tenant(who.tenant.id), who.user.id);
-        let stored = self.store.read(tenant, "password_read", move |tx| credential::password_hash(tx, id)).await?;
+        let stored = self.store.read(tenant, "password_read", move |tx| credential::used_password_hash(tx, id)).await?;
         let authority = self.authority()?;
         if authority.check_password(password.clone(), stored).await? != PasswordCheck::Wrong {
             return Err(Error::field(
                 "password",
                 "unchanged",
-                "this is the password that must be changed; choose another",
+                "this is the password that was good once; choose another",
             ));
         }
         let hash = authority.hash_password(password, &self.context).await?;
@@ -160,7 +154,6 @@ impl App {
                 Ok(user)
             })
             .await?;
-        authority.forget_initial_password(user.id)?;
         Ok(SignedIn { tenant: who.tenant.clone(), user })
     }
 }
@@ -169,6 +162,7 @@ impl App {
 struct Begun {
     tenant: Tenant,
     user: User,
+    hash: Option<String>,
     rehashed: Option<String>,
     cookie: Digest,
     account: String,
@@ -177,21 +171,29 @@ struct Begun {
     now: Timestamp,
 }
 
-fn begin(tx: &mut Tx<'_>, begun: &Begun, origin: &Origin) -> Result<SignedIn> {
+/// `None` when the password was good once, and somebody used it a moment ago.
+fn begin(tx: &mut Tx<'_>, begun: &Begun, origin: &Origin) -> Result<Option<SignedIn>> {
     let now = begun.now;
+    let user: User = tx.within(begun.tenant.id, |tx| resource::get(tx, begun.user.id))?;
+    let once = begun.hash.as_deref().filter(|_| user.must_change_password);
+    if let Some(hash) = once
+        && !tx.within(begun.tenant.id, |tx| credential::use_up_password(tx, user.id, hash))?
+    {
+        return Ok(None);
+    }
     credential::forget_attempts(tx, &begun.account)?;
     let address: Attempts = attempts(tx, &begun.address)?;
     remember(tx, &begun.address, address.forgiven(), now)?;
     tx.within(begun.tenant.id, |tx| {
         browser::insert(tx, begun.cookie, begun.user.id, now.plus_seconds(BROWSER_SECONDS))?;
-        let mut user: User = resource::get(tx, begun.user.id)?;
+        let mut user = user;
         user.last_sign_in_at = Some(now);
         credential::note_use(tx, &user)?;
-        if let Some(hash) = &begun.rehashed {
+        if let Some(hash) = begun.rehashed.as_ref().filter(|_| once.is_none()) {
             credential::set_password_hash(tx, user.id, hash)?;
         }
         record(tx, &begun.tenant, &user, "sign_in", begun.audit, origin, now, None)?;
-        Ok(SignedIn { tenant: begun.tenant.clone(), user })
+        Ok(Some(SignedIn { tenant: begun.tenant.clone(), user }))
     })
 }
 

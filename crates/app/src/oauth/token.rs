@@ -6,7 +6,7 @@ use plimsoll_authority::{
 };
 use plimsoll_core::{
     Timestamp,
-    id::{ClientId, TenantId},
+    id::{ClientId, SessionId, TenantId},
     identity::Client,
 };
 use plimsoll_store::{
@@ -67,7 +67,7 @@ impl App {
         let id = client.id;
         let subject =
             self.store.read(Scope::Tenant(tenant), "client_token", move |tx| subject::of_client(tx, id)).await?;
-        let (issued, said) = self.issue_narrowed(subject, scope)?;
+        let (issued, said) = self.issue_narrowed(subject, scope, None)?;
         if is_due(&client, self.context.now()) {
             self.note_client_use(tenant, id).await?;
         }
@@ -77,19 +77,21 @@ impl App {
     async fn agent_token(&self, identity: AgentIdentity, scope: Option<&str>) -> Result<TokenResponse, OAuthError> {
         let tenant = Scope::Tenant(identity.tenant);
         let subject = self.store.read(tenant, "agent_token", move |tx| subject::of_agent(tx, &identity)).await?;
-        let (issued, said) = self.issue_narrowed(subject, scope)?;
+        let (issued, said) = self.issue_narrowed(subject, scope, None)?;
         Ok(TokenResponse::new(issued, None, said))
     }
 
-    /// A token for `subject`, and the scope that was granted.
+    /// A token for `subject`, in a session or by itself, and the scope that was granted.
     pub(super) fn issue_narrowed(
         &self,
         subject: Subject,
         scope: Option<&str>,
+        session: Option<SessionId>,
     ) -> Result<(IssuedToken, Option<String>), OAuthError> {
         let (grants, said) = narrow(&subject.grants, scope)?;
         let subject = Subject { grants, scope: said.clone(), ..subject };
-        Ok((self.authority()?.issuer().issue(&subject, ACCESS_TOKEN_SECONDS, &self.context)?, said))
+        let issuer = self.authority()?.issuer();
+        Ok((issuer.issue_in(session, &subject, ACCESS_TOKEN_SECONDS, &self.context)?, said))
     }
 
     async fn note_client_use(&self, tenant: TenantId, id: ClientId) -> Result<(), OAuthError> {

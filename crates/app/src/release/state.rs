@@ -7,6 +7,7 @@ use plimsoll_core::{
     deployment::{DeploymentJob, Progress, TaskStatus},
     environment::Environment,
     id::ReleaseId,
+    permission::Permission,
     release::{
         EnvironmentState, Release, ReleaseState,
         standing::{StandingFacts, standing},
@@ -17,12 +18,15 @@ use plimsoll_store::{Tx, promotion, release as rows, resource};
 use crate::{App, Caller};
 
 impl App {
-    /// How a release stands in every environment, in the order of the environments.
+    /// How a release stands in every environment that the caller may see, in the order of the environments.
+    /// Releases are for all environments to read; where one is belongs to each.
     pub async fn release_state(&self, caller: &Caller, id: ReleaseId) -> Result<ReleaseState> {
+        let grants = caller.principal.grants.clone();
         self.store
             .read(caller.scope(), "release_state", move |tx| {
                 let release: Release = resource::get(tx, id)?;
                 let mut environments: Vec<Environment> = resource::find_where(tx, "1 = 1 LIMIT 1000", &[])?;
+                environments.retain(|one| grants.in_environment(Permission::EnvironmentRead, one.id));
                 environments.sort_by(|one, other| {
                     one.order_index.cmp(&other.order_index).then_with(|| one.name.cmp(&other.name))
                 });

@@ -6,7 +6,7 @@ use plimsoll_core::{
     audit::PrincipalType,
     environment::{Environment, FreezeWindow, When},
     id::{AgentId, RegistrationTokenId, RoleId, TypedId, UserId},
-    identity::{RegistrationToken, Role, User},
+    identity::{RegistrationToken, Role, RoleBinding, User},
     inventory::{Agent, AgentStatus, HealthReport, Target, TargetStatus},
     permission::{Grant, Grants, Permission},
 };
@@ -336,12 +336,31 @@ async fn install(world: &World) -> Result<()> {
 
 async fn token(world: &World) -> Result<Caller> {
     let id: RegistrationTokenId = world.app.context.id();
-    let json = json!({
-        "id": id, "labels": {"zone": "a"}, "expiresAt": world.clock.now().plus_seconds(600),
-        "createdBy": world.app.context.uuid(), "createdAt": world.clock.now(),
-    });
-    let token: RegistrationToken = serde_json::from_value(json)?;
-    world.app.store.write(Scope::Tenant(world.tenant), "test", move |tx| resource::insert(tx, &token)).await?;
+    let (maker, role, binding) = (world.app.context.uuid(), world.app.context.uuid(), world.app.context.uuid());
+    let now = world.clock.now();
+    let token: RegistrationToken = serde_json::from_value(json!({
+        "id": id, "labels": {"zone": "a"}, "expiresAt": now.plus_seconds(600), "createdBy": maker, "createdAt": now,
+    }))?;
+    // Whoever made it may still enrol agents when it is used.
+    let maker: User = serde_json::from_value(json!({
+        "id": maker, "name": format!("maker-{id}"), "active": true, "mustChangePassword": false, "revision": 1,
+        "createdAt": now, "updatedAt": now
+    }))?;
+    let role: Role = serde_json::from_value(json!({
+        "id": role, "name": format!("enrols-{id}"), "permissions": ["agent:write"], "builtIn": false, "revision": 1,
+        "createdAt": now, "updatedAt": now
+    }))?;
+    let binding: RoleBinding = serde_json::from_value(json!({
+        "id": binding, "roleId": role.id, "role": role.name, "principal": { "type": "user", "id": maker.id },
+        "createdBy": maker.id, "createdAt": now, "revision": 1
+    }))?;
+    let insert = move |tx: &mut plimsoll_store::Tx<'_>| {
+        resource::insert(tx, &maker)?;
+        resource::insert(tx, &role)?;
+        resource::insert(tx, &binding)?;
+        resource::insert(tx, &token)
+    };
+    world.app.store.write(Scope::Tenant(world.tenant), "test", insert).await?;
     let mut caller = limited(world.caller(Op::AgentRegister), &[everywhere(Permission::AgentRegister)]);
     (caller.principal.kind, caller.principal.id) = (PrincipalType::Client, id.uuid());
     Ok(caller)

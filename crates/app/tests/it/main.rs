@@ -11,6 +11,7 @@ mod integrations;
 mod inventory;
 mod jobs;
 mod mirrors;
+mod makers;
 mod owners;
 mod promotions;
 mod races;

@@ -2,7 +2,7 @@
 
 use plimsoll_core::{
     audit::PrincipalType,
-    id::{TenantId, UserId},
+    id::{SessionId, TenantId, UserId},
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -47,6 +47,9 @@ pub struct AccessTokenClaims {
     /// The tenant's counter of changes to who may do what, as read before the roles were; see
     /// [`super::RevocationState`].
     pub authz_version: u64,
+    /// The sign-in that it was given in, if it was one: it ends with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sid: Option<SessionId>,
     /// The principal's name, for messages and the audit trail.
     pub name: String,
 }

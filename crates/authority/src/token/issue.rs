@@ -6,7 +6,7 @@ use plimsoll_core::{
     Error, ErrorCode, Result, Timestamp,
     audit::PrincipalType,
     context::Context,
-    id::{RegistrationTokenId, TenantId, TypedId, UserId},
+    id::{RegistrationTokenId, SessionId, TenantId, TypedId, UserId},
     permission::{Grant, Grants, Permission},
 };
 use secrecy::SecretString;
@@ -115,6 +115,17 @@ impl Issuer {
 
     /// An access token for `subject` that lives `lifetime_seconds`.
     pub fn issue(&self, subject: &Subject, lifetime_seconds: i64, context: &Context) -> Result<IssuedToken> {
+        self.issue_in(None, subject, lifetime_seconds, context)
+    }
+
+    /// Like [`Issuer::issue`], for a sign-in with which the token ends.
+    pub fn issue_in(
+        &self,
+        session: Option<SessionId>,
+        subject: &Subject,
+        lifetime_seconds: i64,
+        context: &Context,
+    ) -> Result<IssuedToken> {
         let now = context.now();
         let claims = AccessTokenClaims {
             iss: self.iss.clone(),
@@ -132,6 +143,7 @@ impl Issuer {
             permissions: GrantsClaim::new(&subject.grants),
             principal_type: subject.kind,
             authz_version: subject.authz_version,
+            sid: session,
             name: subject.name.clone(),
         };
         self.sign(ACCESS_TOKEN_TYPE, &claims, claims.jti.clone(), claims.exp, lifetime_seconds)

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use plimsoll_core::{
     Error, ErrorCode, Result, Timestamp,
-    id::{TenantId, TypedId},
+    id::{SessionId, TenantId, TypedId},
 };
 use uuid::Uuid;
 
@@ -26,6 +26,8 @@ pub struct RevocationState {
     pub renewed_at: Timestamp,
     /// `jti` of revoked tokens.
     pub revoked_tokens: HashSet<String>,
+    /// Sign-ins that were ended.
+    pub ended_sessions: HashSet<SessionId>,
     /// Ids of deactivated or deleted users, clients and agents, of used registration tokens.
     pub deactivated: HashSet<Uuid>,
     /// The value of the tenant's counter at the last change to a principal.
@@ -50,6 +52,7 @@ impl RevocationState {
         Self {
             renewed_at,
             revoked_tokens: HashSet::new(),
+            ended_sessions: HashSet::new(),
             deactivated: HashSet::new(),
             principal_versions: HashMap::new(),
             tenant_versions: HashMap::new(),
@@ -62,7 +65,8 @@ impl RevocationState {
         if self.deactivated.contains(&principal.id) || self.deactivated.contains(&principal.user.uuid()) {
             return Err(Refusal::Deactivated);
         }
-        if self.revoked_tokens.contains(&principal.token_id) {
+        let ended = token.session.is_some_and(|session| self.ended_sessions.contains(&session));
+        if ended || self.revoked_tokens.contains(&principal.token_id) {
             return Err(Refusal::Revoked);
         }
         let least = [self.principal_versions.get(&principal.id), self.tenant_versions.get(&principal.tenant)];

@@ -79,6 +79,7 @@ impl Issuer {
             permissions: GrantsClaim::new(&narrowed),
             principal_type: principal.kind,
             authz_version: session.authz_version,
+            sid: session.session,
             name: principal.name.clone(),
         };
         let claims = TicketClaims {

@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc};
 use plimsoll_core::{
     Timestamp,
     audit::{Principal, PrincipalType},
+    id::SessionId,
     permission::{Grant, Permission},
 };
 
@@ -32,6 +33,8 @@ pub struct VerifiedToken {
     pub client_id: String,
     /// The scope that was asked for, if any.
     pub scope: Option<String>,
+    /// The sign-in that it was given in, if it was one.
+    pub session: Option<SessionId>,
     /// Until when it is accepted.
     pub expires_at: Timestamp,
     /// The tenant's counter of changes to who may do what, when it was issued.
@@ -156,6 +159,7 @@ pub(super) fn accept(claims: AccessTokenClaims, kid: String, expires_at: Timesta
         principal,
         client_id: claims.client_id,
         scope: claims.scope,
+        session: claims.sid,
         expires_at,
         authz_version: claims.authz_version,
         kid,

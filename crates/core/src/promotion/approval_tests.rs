@@ -182,14 +182,20 @@ fn every_hand_makes_a_maker() {
         changed_promotion: vec![person(3)],
         set_up_schedule: vec![user(4)],
         changed_rules: vec![(user(5), recent), (user(6), recent.plus_seconds(-1))],
-        owners: BTreeMap::from([(id(40), user(7))]),
-        service_users: BTreeMap::from([(user(541), user(8))]),
+        behind: BTreeMap::from([
+            (user(540), vec![maker(7, MakerRole::OwnsClient), maker(9, MakerRole::HoldsClientSecret)]),
+            // A client that another client made, and that one a third.
+            (user(541), vec![maker(8, MakerRole::OwnsClient), maker(542, MakerRole::HoldsClientSecret)]),
+            (user(542), vec![maker(10, MakerRole::OwnsClient), maker(541, MakerRole::HoldsClientSecret)]),
+        ]),
     };
     let found = makers::collect(&hands, now());
     for (who, because) in [
         (1, MakerRole::Requested),
         (540, MakerRole::Requested),
         (7, MakerRole::OwnsClient),
+        (9, MakerRole::HoldsClientSecret),
+        (10, MakerRole::OwnsClient),
         (2, MakerRole::MadeRelease),
         (541, MakerRole::MadeRelease),
         (8, MakerRole::OwnsClient),

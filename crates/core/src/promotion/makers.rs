@@ -4,12 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Timestamp,
-    actor::Actor,
-    audit::PrincipalType,
-    id::{ClientId, TypedId, UserId},
-};
+use crate::{Timestamp, actor::Actor, id::UserId};
 
 /// How long somebody who changed an environment's rules stays a maker there.
 pub const RULE_CHANGE_SECONDS: i64 = 7 * 86_400;
@@ -38,8 +33,10 @@ pub enum MakerRole {
     SetUpSchedule,
     /// Changed the environment's rules in the last seven days.
     ChangedRules,
-    /// Owns a client that did one of these.
+    /// Owns a client that did one of these, or owned it then or since.
     OwnsClient,
+    /// Made such a client or its secret, and so can act as it.
+    HoldsClientSecret,
 }
 
 impl MakerRole {
@@ -52,7 +49,8 @@ impl MakerRole {
             Self::ChangedPromotion => "changed the promotion",
             Self::SetUpSchedule => "set up what asked for the promotion",
             Self::ChangedRules => "changed the environment's rules in the last 7 days",
-            Self::OwnsClient => "own a client that took part",
+            Self::OwnsClient => "own or owned a client that took part",
+            Self::HoldsClientSecret => "made a client that took part, or its secret",
         }
     }
 }
@@ -71,10 +69,9 @@ pub struct Hands {
     /// Who changed what decides about the environment (its rules, policies, freeze windows, role bindings),
     /// and when.
     pub changed_rules: Vec<(UserId, Timestamp)>,
-    /// The owner of each client, by the client's id.
-    pub owners: BTreeMap<ClientId, UserId>,
-    /// The owner of each client, by its service user: the release's makers are known by user alone.
-    pub service_users: BTreeMap<UserId, UserId>,
+    /// Who is behind each client that is among the hands, by its service user: people, or the service users of
+    /// other clients.
+    pub behind: BTreeMap<UserId, Vec<Maker>>,
 }
 
 /// The makers at `at`, each with every reason, in a fixed order.
@@ -82,24 +79,16 @@ pub struct Hands {
 pub fn collect(hands: &Hands, at: Timestamp) -> Vec<Maker> {
     let mut makers = BTreeSet::new();
     let mut add = |user_id: UserId, because: MakerRole| {
-        makers.insert(Maker { user_id, because });
-        if let Some(owner) = hands.service_users.get(&user_id) {
-            makers.insert(Maker { user_id: *owner, because: MakerRole::OwnsClient });
-        }
-    };
-    let mut act = |actor: &Actor, because: MakerRole| {
-        add(actor.user_id, because);
-        match actor.kind {
-            PrincipalType::Client => {
-                if let Some(owner) = hands.owners.get(&ClientId::from_uuid(actor.id)) {
-                    add(*owner, MakerRole::OwnsClient);
-                }
+        let mut next = vec![Maker { user_id, because }];
+        while let Some(maker) = next.pop() {
+            let behind = hands.behind.get(&maker.user_id);
+            if makers.insert(maker) {
+                next.extend(behind.into_iter().flatten().cloned());
             }
-            PrincipalType::User | PrincipalType::Agent | PrincipalType::System => {}
         }
     };
-    hands.requested.iter().for_each(|actor| act(actor, MakerRole::Requested));
-    hands.changed_promotion.iter().for_each(|actor| act(actor, MakerRole::ChangedPromotion));
+    hands.requested.iter().for_each(|actor| add(actor.user_id, MakerRole::Requested));
+    hands.changed_promotion.iter().for_each(|actor| add(actor.user_id, MakerRole::ChangedPromotion));
     hands.made_release.iter().for_each(|user| add(*user, MakerRole::MadeRelease));
     hands.set_up_schedule.iter().for_each(|user| add(*user, MakerRole::SetUpSchedule));
     let recent = |when: Timestamp| at.micros_since(when) <= RULE_CHANGE_SECONDS * 1_000_000;

@@ -6,7 +6,7 @@ use axum::extract::ws::{Message, WebSocket};
 use plimsoll_authority::token::VerifiedToken;
 use plimsoll_core::{
     Result,
-    id::{JobId, TaskId, TypedId as _},
+    id::{EnvironmentId, JobId, TaskId, TypedId as _},
 };
 use plimsoll_store::{
     POLL,
@@ -22,6 +22,7 @@ struct Follower {
     server: Arc<Server>,
     caller: plimsoll_app::Caller,
     job: JobId,
+    environment: EnvironmentId,
     task: Option<TaskId>,
     position: i64,
     token: Arc<VerifiedToken>,
@@ -29,8 +30,8 @@ struct Follower {
 
 pub(crate) async fn open(mut call: Call) -> Result<Answer> {
     let job: JobId = call.id("id")?;
-    // Absent, or another tenant's: answered before the upgrade.
-    call.server.app.deployment_job_get(&call.caller, job).await?;
+    // Absent, another tenant's, or in an environment that the caller may not see: answered before the upgrade.
+    let environment = call.server.app.deployment_job_get(&call.caller, job).await?.environment_id;
     let after: Option<i64> = call.parsed("after", "the seq of a message")?;
     let task = call.parsed("taskId", "a task's id")?;
     let upgrade = stream::upgrade(&mut call)?;
@@ -39,6 +40,7 @@ pub(crate) async fn open(mut call: Call) -> Result<Answer> {
         server: call.server,
         caller: call.caller,
         job,
+        environment,
         task,
         position: after.unwrap_or(0),
     };
@@ -144,7 +146,8 @@ impl Follower {
         Followed::Resource("deployment_job", self.job.uuid().to_string())
     }
 
-    /// The peer sends a fresh token of the same principal before the old one runs out.
+    /// The peer sends a fresh token of the same principal before the old one runs out. What was taken from the
+    /// principal meanwhile ends the stream.
     async fn take(&mut self, text: &str) -> Result<(), u16> {
         let Ok(message) = serde_json::from_str::<Value>(text) else { return Ok(()) };
         let token = message.pointer("/data/token").and_then(Value::as_str);
@@ -154,6 +157,8 @@ impl Follower {
             Ok(fresh)
                 if fresh.principal.id == self.caller.principal.id && fresh.principal.tenant == self.caller.tenant() =>
             {
+                self.caller.principal = fresh.principal.clone();
+                self.caller.may_in(self.environment).map_err(|_| stream::CLOSE_UNAUTHENTICATED)?;
                 self.token = fresh;
                 Ok(())
             }

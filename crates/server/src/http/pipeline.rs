@@ -52,7 +52,7 @@ pub(crate) async fn run(
     let now = server.app.context.now();
     let origin = origin(&server, &request);
     let request_id = origin.request_id.clone();
-    let mut limited = None;
+    let mut known = Known::default();
     let operation = route.operation.id.as_str();
     let span = tracing::info_span!(
         "request",
@@ -61,14 +61,14 @@ pub(crate) async fn run(
         request_id,
         http.response.status_code = tracing::field::Empty
     );
-    let serving = serve(&server, &route, path, request, origin, now, &mut limited).instrument(span.clone());
+    let serving = serve(&server, &route, path, request, origin, now, &mut known).instrument(span.clone());
     let outcome = Box::pin(serving).await;
     let ended = server.app.context.now();
     let mut response = match outcome.and_then(|answer| answer::envelop(answer, &request_id, ended)) {
         Ok(response) => response,
         Err(error) => answer::refuse(&error, &request_id, ended),
     };
-    if let Some((verdict, quota)) = limited {
+    if let Some((verdict, quota)) = known.spent {
         rate::headers(&verdict, quota, response.headers_mut());
     }
     server.metrics.served(operation, response.status().as_u16(), ended.micros_since(now));
@@ -76,6 +76,9 @@ pub(crate) async fn run(
     tracing::info!(
         operation,
         request_id,
+        principal_type = known.principal.as_ref().map(|one| one.kind.as_str()),
+        principal_id = known.principal.as_ref().map(|one| tracing::field::display(one.id)),
+        tenant_id = known.principal.as_ref().map(|one| tracing::field::display(one.tenant)),
         status = response.status().as_u16(),
         micros = ended.micros_since(now),
         "served"
@@ -116,6 +119,13 @@ fn subject(route: &Route, path: &[(String, String)]) -> Option<Uuid> {
 
 type Spent = Option<(Verdict, Quota)>;
 
+/// What came out about a call on its way, for its headers and its line in the log.
+#[derive(Default)]
+struct Known {
+    spent: Spent,
+    principal: Option<Principal>,
+}
+
 async fn serve(
     server: &Arc<Server>,
     route: &Route,
@@ -123,7 +133,7 @@ async fn serve(
     request: Request<Body>,
     origin: Origin,
     now: Timestamp,
-    limited: &mut Spent,
+    known: &mut Known,
 ) -> Result<answer::Answer> {
     let token = match server.authenticate(request.headers(), request.uri(), route.operation, now).await {
         Ok(token) => token,
@@ -133,15 +143,16 @@ async fn serve(
                 Payer::Address(origin.address.clone().unwrap_or_default()),
                 Tier::Standard.quota(),
                 now,
-                limited,
+                &mut known.spent,
             )?;
             return Err(error);
         }
     };
     let principal = token.principal.clone();
+    known.principal = Some(principal.clone());
     let class = Class::of(route.operation.rate);
     let quota = class.quota(server.quota(principal.tenant));
-    limit(server, Payer::Principal(principal.id, class), quota, now, limited)?;
+    limit(server, Payer::Principal(principal.id, class), quota, now, &mut known.spent)?;
 
     let (mut parts, body) = request.into_parts();
     let query = query(parts.uri.query())?;

@@ -215,7 +215,7 @@ impl Visit {
         if who.user.must_change_password {
             return Ok(View::NewPassword { user_code: code.to_owned(), user: who.user.name.clone() });
         }
-        match self.server.app.device_request(code).await {
+        match self.server.app.device_request(who, code, &self.origin).await {
             Ok(device) => Ok(View::Confirm {
                 user_code: device.user_code,
                 tenant: who.tenant.name.clone(),

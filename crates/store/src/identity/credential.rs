@@ -32,12 +32,32 @@ pub fn password_hash(tx: &mut Tx<'_>, id: UserId) -> Result<Option<String>> {
     Ok(tx.query_opt(sql, params![tenant, id])?.map(crate::Row::first::<Option<String>>).transpose()?.flatten())
 }
 
+/// Uses up a password that is good once: nobody signs in with it again. `false` when somebody did meanwhile, or it
+/// was changed.
+pub fn use_up_password(tx: &mut Tx<'_>, id: UserId, hash: &str) -> Result<bool> {
+    let tenant = tx.tenant()?;
+    let used = tx.execute(
+        "UPDATE app_user SET used_password_hash = password_hash, password_hash = NULL
+         WHERE tenant_id = $1 AND id = $2 AND password_hash = $3 AND deleted_at IS NULL",
+        params![tenant, id, hash],
+    )?;
+    Ok(used == 1)
+}
+
+/// The hash of the password that was used up, while there is no other: the new one must differ.
+pub fn used_password_hash(tx: &mut Tx<'_>, id: UserId) -> Result<Option<String>> {
+    let tenant = tx.tenant()?;
+    let sql = "SELECT used_password_hash FROM app_user WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL";
+    Ok(tx.query_opt(sql, params![tenant, id])?.map(crate::Row::first::<Option<String>>).transpose()?.flatten())
+}
+
 /// Sets the hash of a user's password.
 pub fn set_password_hash(tx: &mut Tx<'_>, id: UserId, hash: &str) -> Result<()> {
     let tenant = tx.tenant()?;
     tx.execute_guarded(
         "user",
-        "UPDATE app_user SET password_hash = $3 WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL",
+        "UPDATE app_user SET password_hash = $3, used_password_hash = NULL
+         WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL",
         params![tenant, id, hash],
     )
 }

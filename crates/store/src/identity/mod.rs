@@ -4,6 +4,7 @@ pub mod access;
 pub mod agent;
 pub mod browser;
 mod client;
+pub mod client_hand;
 pub mod credential;
 pub mod device;
 pub mod installation;
@@ -16,6 +17,6 @@ pub mod session;
 mod tenant;
 mod user;
 
-pub use registration_token::{revoke_registration_token, use_registration_token};
+pub use registration_token::{revoke_registration_token, use_registration_token, waiting_registration_tokens};
 pub use role_binding::{administrators, holders_of};
 pub use tenant::{tenant_by_name, tenants, tiers};

@@ -1,6 +1,10 @@
 //! Registration tokens as rows. The token itself is a JWT and is not kept.
 
-use plimsoll_core::{Result, Timestamp, id::RegistrationTokenId, identity::RegistrationToken};
+use plimsoll_core::{
+    Result, Timestamp,
+    id::{RegistrationTokenId, UserId},
+    identity::RegistrationToken,
+};
 
 use crate::{
     IntoValue, Tx, Value, params,
@@ -16,6 +20,7 @@ impl Resource for RegistrationToken {
             Field { api: "expiresAt", column: "expires_at", kind: FieldKind::Time, sortable: true },
             Field { api: "usedAt", column: "used_at", kind: FieldKind::Time, sortable: false },
             Field { api: "agentId", column: "agent_id", kind: FieldKind::Id, sortable: false },
+            Field { api: "createdBy", column: "created_by", kind: FieldKind::Id, sortable: false },
         ],
     };
     fn id(&self) -> RegistrationTokenId {
@@ -29,11 +34,21 @@ impl Resource for RegistrationToken {
     }
     fn set_revision(&mut self, _: i64) {}
     fn declared(&self) -> Vec<Value<'_>> {
-        vec![self.expires_at.into_value(), self.used_at.into_value(), self.agent_id.into_value()]
+        vec![
+            self.expires_at.into_value(),
+            self.used_at.into_value(),
+            self.agent_id.into_value(),
+            self.created_by.into_value(),
+        ]
     }
     fn labels(&self) -> Option<&std::collections::BTreeMap<String, String>> {
         Some(&self.labels)
     }
+}
+
+/// All that somebody made and nobody has used, that could be used at `now`.
+pub fn waiting_registration_tokens(tx: &mut Tx<'_>, maker: UserId, now: Timestamp) -> Result<Vec<RegistrationToken>> {
+    resource::find_where(tx, "created_by = $2 AND used_at IS NULL AND expires_at > $3", params![maker, now])
 }
 
 /// Uses a token up: `token` says for which agent and when. `false` when it was used, revoked or deleted.

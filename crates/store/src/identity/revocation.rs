@@ -1,6 +1,9 @@
 //! What voids tokens before they expire, and the snapshot that replicas renew.
 
-use plimsoll_core::{Result, Timestamp, id::TenantId};
+use plimsoll_core::{
+    Error, Result, Timestamp,
+    id::{SessionId, TenantId},
+};
 use uuid::Uuid;
 
 use crate::{Tx, params};
@@ -10,6 +13,8 @@ use crate::{Tx, params};
 pub enum Revoked {
     /// One token, by its `jti`.
     Token(String),
+    /// Every access token of a sign-in.
+    Session(SessionId),
     /// Every token of a user, client, agent, or registration token.
     Principal(Uuid),
 }
@@ -18,6 +23,7 @@ impl Revoked {
     fn columns(&self) -> (&'static str, String) {
         match self {
             Self::Token(jti) => ("token", jti.clone()),
+            Self::Session(id) => ("session", id.to_string()),
             Self::Principal(id) => ("principal", id.to_string()),
         }
     }
@@ -53,6 +59,8 @@ pub fn restore(tx: &mut Tx<'_>, principal: Uuid) -> Result<()> {
 pub struct Snapshot {
     /// `jti`s.
     pub tokens: Vec<String>,
+    /// Sign-ins.
+    pub sessions: Vec<SessionId>,
     /// Users, clients, agents and registration tokens.
     pub principals: Vec<Uuid>,
     /// The counter's value at the last change to a principal.
@@ -67,10 +75,11 @@ pub fn snapshot(tx: &mut Tx<'_>, now: Timestamp, changed_since: Timestamp) -> Re
     for row in tx.query("SELECT kind, subject FROM revocation WHERE until > $1", params![now])? {
         let mut row = row.reader();
         let kind: String = row.next()?;
-        if kind == "token" {
-            snapshot.tokens.push(row.next()?);
-        } else {
-            snapshot.principals.push(row.next()?);
+        match kind.as_str() {
+            "token" => snapshot.tokens.push(row.next()?),
+            "session" => snapshot.sessions.push(row.next()?),
+            "principal" => snapshot.principals.push(row.next()?),
+            other => return Err(Error::internal_defect(format!("{other} is no kind of revocation"))),
         }
     }
     let versions = tx.query(

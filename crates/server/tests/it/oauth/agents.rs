@@ -1,16 +1,20 @@
 //! Agents: one token enrols one of them, and a copied one is found.
 
+use futures_util::future::join_all;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use super::{INVALID_CLIENT, keys::Key, stream::Stream, trail};
 use crate::{
     on_both,
-    world::{Answer, World},
+    world::{Answer, World, all},
 };
 
 on_both! {
     a_registration_token_is_good_for_one_key;
+    a_hundred_uses_at_once_make_one_agent;
+    no_agent_comes_in_by_a_client_that_is_gone;
+    no_agent_comes_in_by_somebody_who_lost_the_right;
     an_agent_signs_for_its_tokens;
     a_copied_agent_is_locked;
     one_of_two_copies_is_let_in_again;
@@ -18,8 +22,17 @@ on_both! {
     an_agent_with_the_wrong_key_gets_nothing;
 }
 
+/// A token made by somebody who may enrol agents, and still may when it is used.
 async fn registration_token(world: &World) -> String {
-    let made = world.post("/api/v1/registration-tokens", &json!({ "labels": { "site": "a" } })).await;
+    let maker = world.person(&format!("host-{}", world.context.uuid()), "a quiet mill by the river").await;
+    world.bind("operator", "user", &maker).await;
+    let theirs = world.token(world.home, maker.parse().unwrap(), all());
+    token_by(world, &theirs).await
+}
+
+async fn token_by(world: &World, maker: &str) -> String {
+    let body = json!({ "labels": { "site": "a" } });
+    let made = world.call("POST", "/api/v1/registration-tokens", Some(maker), Some(&body)).await;
     made.data()["token"].as_str().unwrap().to_owned()
 }
 
@@ -77,6 +90,51 @@ async fn a_registration_token_is_good_for_one_key(world: &World) {
     assert_eq!(world.call("DELETE", &path, Some(&world.admin), None).await.status, StatusCode::NO_CONTENT);
     let revoked = register(world, made.data()["token"].as_str().unwrap(), &Key::generate()).await;
     assert_eq!(revoked.status, StatusCode::UNAUTHORIZED, "{revoked:?}");
+}
+
+async fn a_hundred_uses_at_once_make_one_agent(world: &World) {
+    for round in 1..=3 {
+        let token = registration_token(world).await;
+        let keys: Vec<Key> = (0..100).map(|_| Key::generate()).collect();
+        let answers = join_all(keys.iter().map(|key| register(world, &token, key))).await;
+        let made = answers.iter().filter(|one| one.status == StatusCode::CREATED).count();
+        assert_eq!(made, 1, "round {round}");
+        for answer in answers.into_iter().filter(|one| one.status != StatusCode::CREATED) {
+            answer.expect(409, "TOKEN_ALREADY_USED");
+        }
+        let agents = world.get("/api/v1/agents").await;
+        assert_eq!(agents.data().as_array().unwrap().len(), round);
+    }
+}
+
+async fn no_agent_comes_in_by_a_client_that_is_gone(world: &World) {
+    for gone in ["deleted", "deactivated"] {
+        let machine = world.machine(gone, "operator").await;
+        let theirs = world.token_of(&machine, &[]).await.text("access_token");
+        let (token, other) = (token_by(world, &theirs).await, token_by(world, &theirs).await);
+        assert_eq!(register(world, &token, &Key::generate()).await.status, StatusCode::CREATED);
+        let path = format!("/api/v1/clients/{}", machine.id);
+        if gone == "deleted" {
+            assert_eq!(world.call("DELETE", &path, Some(&world.admin), None).await.status, StatusCode::NO_CONTENT);
+        } else {
+            let owner = world.get(&path).await.data()["ownerId"].clone();
+            let body = json!({ "name": gone, "ownerId": owner, "active": false });
+            assert_eq!(world.call("PUT", &path, Some(&world.admin), Some(&body)).await.status, StatusCode::OK);
+        }
+        register(world, &other, &Key::generate()).await.expect(401, "UNAUTHENTICATED");
+    }
+    let left = world.get("/api/v1/registration-tokens").await;
+    let waiting = left.data().as_array().unwrap().iter().filter(|one| one["usedAt"].is_null()).count();
+    assert_eq!(waiting, 0, "{}", left.body);
+}
+
+async fn no_agent_comes_in_by_somebody_who_lost_the_right(world: &World) {
+    let machine = world.machine("enroller", "operator").await;
+    let theirs = world.token_of(&machine, &[]).await.text("access_token");
+    let token = token_by(world, &theirs).await;
+    let path = format!("/api/v1/role-bindings/{}", machine.binding);
+    assert_eq!(world.call("DELETE", &path, Some(&world.admin), None).await.status, StatusCode::NO_CONTENT);
+    register(world, &token, &Key::generate()).await.expect(403, "PERMISSION_DENIED");
 }
 
 async fn an_agent_signs_for_its_tokens(world: &World) {

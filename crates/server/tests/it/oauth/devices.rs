@@ -1,5 +1,6 @@
 //! People who sign in on another device: the page, the codes, the sessions.
 
+use futures_util::future::join_all;
 use reqwest::StatusCode;
 use serde_json::json;
 
@@ -16,6 +17,8 @@ on_both! {
     signing_out_ends_session_and_token;
     only_our_own_page_can_send_its_forms;
     passwords_cannot_be_guessed_fast;
+    a_password_that_is_good_once_lets_one_in;
+    codes_cannot_be_guessed_fast;
     failed_sign_ins_stand_in_the_trail;
     a_changed_password_ends_sessions;
 }
@@ -72,7 +75,14 @@ async fn the_first_administrator_signs_in(world: &World) {
     assert_eq!(wrong.status, StatusCode::UNAUTHORIZED);
     let page = browser.submit(world, PAGE, &[&who[..], &[("password", once.as_str())]].concat()).await;
     assert!(page.text.contains("Choose a password"), "{page:?}");
-    assert!(file.exists(), "until it was changed it is the only way in");
+    assert!(!file.exists(), "it was good for this one sign-in");
+    let mut second = Browser::default();
+    second.open(world, PAGE).await;
+    let refused = second.submit(world, PAGE, &[&who[..], &[("password", once.as_str())]].concat()).await;
+    assert_eq!(refused.status, StatusCode::UNAUTHORIZED, "it is used up: {refused:?}");
+    let fields = [("user_code", code.as_str()), ("password", PASSWORD), ("repeated", PASSWORD)];
+    let refused = second.submit(world, "/oauth/device/password", &fields).await;
+    assert_eq!(refused.status, StatusCode::UNAUTHORIZED, "another browser sets no password: {refused:?}");
 
     // Nothing is let in before that.
     let decision = [("user_code", code.as_str()), ("decision", "approve")];
@@ -86,7 +96,6 @@ async fn the_first_administrator_signs_in(world: &World) {
     let fields = [("user_code", code.as_str()), ("password", PASSWORD), ("repeated", PASSWORD)];
     let page = browser.submit(world, "/oauth/device/password", &fields).await;
     assert!(page.text.contains("Let this device in?") && page.text.contains("command line"), "{page:?}");
-    assert!(!file.exists());
 
     assert_eq!(browser.submit(world, "/oauth/device/decision", &decision).await.status, StatusCode::OK);
     let again = browser.submit(world, "/oauth/device/decision", &decision).await;
@@ -94,7 +103,12 @@ async fn the_first_administrator_signs_in(world: &World) {
     let tokens = poll(world, &begun).await;
     assert_eq!(world.call("GET", "/api/v1/tenants", Some(&tokens.text("access_token")), None).await.status, 200);
     poll(world, &begun).await.refused(400, "invalid_grant");
-    for action in ["sign_in", "own_password_change", "device_approve"] {
+    let mut anew = Browser::default();
+    anew.open(world, PAGE).await;
+    let page = anew.submit(world, PAGE, &[&who[..], &[("password", PASSWORD)]].concat()).await;
+    assert!(page.text.contains("Let this device in?"), "the new password is good: {page:?}");
+    assert_eq!(trail(world, "sign_in").await.iter().filter(|one| one["outcome"] == "succeeded").count(), 2);
+    for action in ["own_password_change", "device_approve"] {
         let done = trail(world, action).await.into_iter().filter(|one| one["outcome"] == "succeeded");
         assert_eq!(done.count(), 1, "{action}");
     }
@@ -129,6 +143,8 @@ async fn a_session_goes_on_and_a_copied_token_ends_it(world: &World) {
     refresh(world, &first.text("refresh_token")).await.refused(400, "invalid_grant");
     refresh(world, &second.text("refresh_token")).await.refused(400, "invalid_grant");
     world.refused_in_time(&token, "UNAUTHENTICATED").await;
+    // So do the tokens before the last one: the copy may have fetched any of them.
+    world.refused_in_time(&first.text("access_token"), "UNAUTHENTICATED").await;
     assert_eq!(trail(world, "session_ended").await.len(), 1);
 }
 
@@ -159,6 +175,17 @@ async fn signing_out_ends_session_and_token(world: &World) {
     assert_eq!(world.probe(&access).await.0, StatusCode::UNAUTHORIZED);
     refresh(world, &again).await.refused(400, "invalid_grant");
     assert_eq!(introspect(&access).await.body, json!({ "active": false }));
+
+    // Signing out ends every access token of the session, and those of no other.
+    let (other, first) = (sign_in(world, "ada").await, sign_in(world, "ada").await);
+    let second = refresh(world, &first.text("refresh_token")).await;
+    let third = refresh(world, &second.text("refresh_token")).await;
+    let out = [("client_id", CLI), ("token", &*third.text("refresh_token"))];
+    assert_eq!(world.form("/oauth/revoke", &out).await.status, StatusCode::OK);
+    for tokens in [&first, &second, &third] {
+        assert_eq!(world.probe(&tokens.text("access_token")).await.0, StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(world.probe(&other.text("access_token")).await.0, StatusCode::OK);
 
     let tokens = sign_in(world, "ada").await;
     let access = tokens.text("access_token");
@@ -195,6 +222,48 @@ async fn passwords_cannot_be_guessed_fast(world: &World) {
         assert_eq!(&statuses[..5], [401; 5], "{user}");
         assert!(statuses[5..].contains(&429), "{user}: {statuses:?}");
     }
+}
+
+async fn a_password_that_is_good_once_lets_one_in(world: &World) {
+    let made = world.post("/api/v1/users", &json!({ "name": "ada" })).await;
+    let once = made.data()["initialPassword"].as_str().unwrap().to_owned();
+    let fields = [("user_code", "BBBB-BBBB"), ("tenant", "default"), ("user", "ada"), ("password", once.as_str())];
+    let mut browsers = Vec::new();
+    for _ in 0..4 {
+        let mut browser = Browser::default();
+        browser.open(world, PAGE).await;
+        browsers.push(browser);
+    }
+    let pages = join_all(browsers.iter_mut().map(|browser| browser.submit(world, PAGE, &fields))).await;
+    let mut statuses: Vec<u16> = pages.iter().map(|page| page.status.as_u16()).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 401, 401, 401]);
+    let inside = pages.iter().position(|page| page.status == StatusCode::OK).unwrap();
+    let fields = [("user_code", "BBBB-BBBB"), ("password", PASSWORD), ("repeated", PASSWORD)];
+    browsers[inside].submit(world, "/oauth/device/password", &fields).await;
+    let path = format!("/api/v1/users/{}", made.id());
+    assert_eq!(world.get(&path).await.data()["mustChangePassword"], false);
+}
+
+async fn codes_cannot_be_guessed_fast(world: &World) {
+    world.person("ada", PASSWORD).await;
+    let code = begin(world).await.text("user_code");
+    let mut browser = Browser::default();
+    browser.open(world, PAGE).await;
+    let fields = [("user_code", code.as_str()), ("tenant", "default"), ("user", "ada"), ("password", PASSWORD)];
+    assert_eq!(browser.submit(world, PAGE, &fields).await.status, StatusCode::OK);
+    // A right code is no guess, however often it is looked at.
+    for _ in 0..8 {
+        assert_eq!(browser.submit(world, PAGE, &[("user_code", code.as_str())]).await.status, StatusCode::OK);
+    }
+    let mut statuses = Vec::new();
+    for guess in 0..8 {
+        let wrong = [("user_code", "BBBB-BBBB"), ("decision", "approve")];
+        let path = if guess % 2 == 0 { PAGE } else { "/oauth/device/decision" };
+        statuses.push(browser.submit(world, path, &wrong).await.status.as_u16());
+    }
+    assert_eq!(&statuses[..5], [400; 5]);
+    assert!(statuses[5..].contains(&429), "{statuses:?}");
 }
 
 async fn failed_sign_ins_stand_in_the_trail(world: &World) {

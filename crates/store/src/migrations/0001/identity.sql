@@ -13,7 +13,7 @@ CREATE TABLE app_user (
   tenant_id {text} NOT NULL, id {text} NOT NULL, revision {int} NOT NULL, created_at {int} NOT NULL,
   deleted_at {int}, body {text} NOT NULL,
   name {text} NOT NULL, email {text}, active {int} NOT NULL, service_of {text}, updated_at {int} NOT NULL,
-  password_hash {text},
+  password_hash {text}, used_password_hash {text},
   PRIMARY KEY (tenant_id, id)
 ) {strict};
 CREATE UNIQUE INDEX app_user_name ON app_user (tenant_id, name) WHERE deleted_at IS NULL;
@@ -31,6 +31,15 @@ CREATE INDEX client_by_time ON client (tenant_id, created_at, id) WHERE deleted_
 CREATE INDEX client_by_owner ON client (tenant_id, owner_id) WHERE deleted_at IS NULL;
 -- A client names itself before its tenant is known.
 CREATE INDEX client_by_id ON client (id);
+
+-- Whoever answers or answered for a client, or knows or knew its secret, and until when: makers of what it makes,
+-- also after it was deleted or given to somebody else.
+CREATE TABLE client_hand (
+  tenant_id {text} NOT NULL, client_id {text} NOT NULL, service_user_id {text} NOT NULL, hand {text} NOT NULL,
+  user_id {text} NOT NULL, since {int} NOT NULL, ended {int},
+  PRIMARY KEY (tenant_id, client_id, hand, user_id, since)
+) {strict};
+CREATE INDEX client_hand_by_service_user ON client_hand (tenant_id, service_user_id);
 
 CREATE TABLE role (
   tenant_id {text} NOT NULL, id {text} NOT NULL, revision {int} NOT NULL, created_at {int} NOT NULL,
@@ -56,10 +65,11 @@ CREATE INDEX role_binding_by_time ON role_binding (tenant_id, created_at, id) WH
 CREATE TABLE registration_token (
   tenant_id {text} NOT NULL, id {text} NOT NULL, revision {int} NOT NULL, created_at {int} NOT NULL,
   deleted_at {int}, body {text} NOT NULL,
-  expires_at {int} NOT NULL, used_at {int}, agent_id {text},
+  expires_at {int} NOT NULL, used_at {int}, agent_id {text}, created_by {text} NOT NULL,
   PRIMARY KEY (tenant_id, id)
 ) {strict};
 CREATE INDEX registration_token_by_time ON registration_token (tenant_id, created_at, id) WHERE deleted_at IS NULL;
+CREATE INDEX registration_token_by_maker ON registration_token (tenant_id, created_by) WHERE deleted_at IS NULL AND used_at IS NULL;
 
 -- How an agent proves who it is: its key, and the count of its token requests, which shows a copied host.
 CREATE TABLE agent_identity (
