@@ -135,6 +135,7 @@ fn again(
         resource_id: agent.id.uuid().to_string(),
         patch: None,
         revision: None,
+        refusal: None,
     })
 }
 

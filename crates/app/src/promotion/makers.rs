@@ -3,9 +3,9 @@
 use plimsoll_core::{
     Result, Timestamp,
     actor::Actor,
-    id::{ClientId, EnvironmentId, TypedId as _, UserId},
+    id::EnvironmentId,
     promotion::{
-        Maker, RulesInForce,
+        Maker,
         makers::{Hands, RULE_CHANGE_SECONDS, collect},
     },
     release::Release,
@@ -17,20 +17,11 @@ pub(super) fn makers(
     tx: &mut Tx<'_>,
     release: &Release,
     environment: EnvironmentId,
-    rules: &RulesInForce,
     people: People<'_>,
     at: Timestamp,
 ) -> Result<Vec<Maker>> {
     let clients = rows::owners(tx)?;
-    let policies: Vec<_> = rules.policies.iter().map(|policy| policy.id.uuid()).collect();
-    let since = at.plus_seconds(-RULE_CHANGE_SECONDS);
-    let changed_rules = rows::rule_changes(tx, environment, &policies, since)?
-        .into_iter()
-        .map(|(kind, id, when)| {
-            let behind = clients.iter().find(|client| kind == "client" && client.id == ClientId::from_uuid(id));
-            (behind.map_or_else(|| UserId::from_uuid(id), |client| client.service_user_id), when)
-        })
-        .collect();
+    let changed_rules = rows::rule_changes(tx, environment, at.plus_seconds(-RULE_CHANGE_SECONDS))?;
     let mut made_release = release.makers.clone();
     made_release.push(release.created_by);
     let hands = Hands {

@@ -108,6 +108,10 @@ pub(crate) fn prepare(tx: &mut Tx<'_>, wish: Wish<'_>) -> Result<Prepared> {
             skip: place.skip,
             spec: resolved.get(&place.target.id).map(|one| &one.spec),
             running: known.get(&place.target.id).map(|one| &one.spec),
+            kept: wish
+                .planned
+                .filter(|_| place.target.deleted_at.is_some())
+                .and_then(|plan| plan.targets.iter().find(|one| one.target_id == place.target.id)),
         })
         .collect();
     let planned = plan::make(&strategy, &inputs, Chosen::All)?;
@@ -168,7 +172,9 @@ fn places(tx: &mut Tx<'_>, environment: &Environment, planned: Option<&Plan>) ->
         .into_iter()
         .map(|target| {
             let agent = agents.of(tx, &target)?;
-            let skip = if target.maintenance {
+            let skip = if target.deleted_at.is_some() {
+                Some(SkipReason::Deleted)
+            } else if target.maintenance {
                 Some(SkipReason::Maintenance)
             } else if agent.as_ref().is_some_and(|agent| agent.enabled && is_heard(agent.status)) {
                 None
