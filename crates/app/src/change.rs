@@ -17,7 +17,7 @@ pub enum Outcome {
 }
 
 /// A decided change: what is answered and what the trail says of it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Change<T> {
     /// The answer.
     pub value: T,
@@ -31,6 +31,8 @@ pub struct Change<T> {
     pub patch: Option<Value>,
     /// For `ETag`.
     pub revision: Option<i64>,
+    /// What the call is refused with, though what was noted is committed.
+    pub refusal: Option<Error>,
 }
 
 impl<T: Serialize> Change<T> {
@@ -45,6 +47,7 @@ impl<T: Serialize> Change<T> {
             revision: patch.get("revision").and_then(Value::as_i64),
             patch: Some(patch),
             value,
+            refusal: None,
         })
     }
 
@@ -59,7 +62,15 @@ impl<T: Serialize> Change<T> {
             patch: Some(plimsoll_core::audit::merge_patch(before, &after)),
             revision: after.get("revision").and_then(Value::as_i64),
             value,
+            refusal: None,
         })
+    }
+
+    /// Refuses the call, and commits what the closure wrote all the same: for a refusal that must leave a record.
+    #[must_use]
+    pub fn refused(mut self, error: Error) -> Self {
+        self.refusal = Some(error);
+        self
     }
 
     /// Another patch than the answer itself, where the answer shows a secret or says more than changed.
@@ -80,6 +91,7 @@ impl Change<()> {
             resource_id: id.uuid().to_string(),
             patch: None,
             revision: None,
+            refusal: None,
         }
     }
 }

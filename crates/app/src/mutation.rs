@@ -1,5 +1,6 @@
 //! How every change is made: one transaction holds the change, its audit event, its events and the
-//! answer under its Idempotency-Key. A refusal leaves an audit event and nothing else.
+//! answer under its Idempotency-Key. A refusal leaves an audit event and nothing else, unless the closure
+//! says that it must leave a record of its own ([`Change::refused`]).
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use plimsoll_core::{
     Digest, Error, Result,
     audit::{AuditOutcome, Origin, Principal},
     error::ErrorKind,
+    id::AuditEventId,
 };
 use plimsoll_protocol::operation::Effect;
 use plimsoll_store::{
@@ -101,8 +103,9 @@ impl App {
             crate::failpoint::committed(caller.operation.as_str());
         }
         match result {
-            Ok(reply) if reply.replayed && sealed => self.open_answer(caller, reply).await,
-            Ok(reply) => Ok(reply),
+            Ok(Committed::Done(reply)) if reply.replayed && sealed => self.open_answer(caller, reply).await,
+            Ok(Committed::Done(reply)) => Ok(reply),
+            Ok(Committed::Refused(error)) => Err(error),
             Err(error) => {
                 self.after_refusal(caller, &error, reserved_too).await?;
                 Err(error)
@@ -159,16 +162,7 @@ impl App {
         if !audited && reserved.is_none() {
             return Ok(());
         }
-        let entry = audited.then(|| AuditEntry {
-            id: self.context.id(),
-            at: caller.now,
-            action: caller.operation.as_str(),
-            resource_type: caller.operation.operation().subject().noun,
-            resource_id: caller.subject.map(|id| id.to_string()),
-            outcome: AuditOutcome::Refused,
-            error_code: Some(error.code().as_str().to_owned()),
-            change: None,
-        });
+        let entry = audited.then(|| refusal(self.context.id(), caller, error));
         let (principal, origin) = (caller.principal.clone(), caller.origin.clone());
         self.store
             .write(caller.scope(), "audit_refusal", move |tx| {
@@ -181,6 +175,20 @@ impl App {
                 Ok(())
             })
             .await
+    }
+}
+
+/// A refused attempt, for the trail.
+fn refusal(id: AuditEventId, caller: &Caller, error: &Error) -> AuditEntry {
+    AuditEntry {
+        id,
+        at: caller.now,
+        action: caller.operation.as_str(),
+        resource_type: caller.operation.operation().subject().noun,
+        resource_id: caller.subject.map(|id| id.to_string()),
+        outcome: AuditOutcome::Refused,
+        error_code: Some(error.code().as_str().to_owned()),
+        change: None,
     }
 }
 
@@ -202,6 +210,12 @@ impl Way {
     }
 }
 
+/// What a transaction that is committed came to.
+enum Committed {
+    Done(Reply),
+    Refused(Error),
+}
+
 /// One run of a change's transaction.
 fn attempt<T: Serialize>(
     tx: &mut Tx<'_>,
@@ -210,15 +224,24 @@ fn attempt<T: Serialize>(
     reserved: Option<&IdempotencyKey>,
     sealer: Option<&Sealer>,
     decide: &impl Fn(&mut Tx<'_>, &mut Notes) -> Result<Change<T>>,
-) -> Result<Reply> {
+) -> Result<Committed> {
     let fresh = caller.idempotency.as_ref().filter(|_| reserved.is_none());
     if let Some(key) = fresh
         && let Reserved::Answered(answer) = idempotency::reserve(tx, key, caller.now, None)?
     {
-        return Ok(Reply { answer, revision: None, replayed: true });
+        return Ok(Committed::Done(Reply { answer, revision: None, replayed: true }));
     }
     let mut notes = Notes::new(seed, caller.now);
-    let change = decide(tx, &mut notes)?;
+    let mut change = decide(tx, &mut notes)?;
+    if let Some(error) = change.refusal.take() {
+        let entry = AuditEntry { change: change.patch, ..refusal(notes.id(), caller, &error) };
+        audit::append(tx, &caller.principal, &caller.origin, entry)?;
+        notes.write(tx, &caller.principal, &caller.origin)?;
+        if let Some(key) = fresh.or(reserved) {
+            idempotency::release(tx, key)?;
+        }
+        return Ok(Committed::Refused(error));
+    }
     let reply = commit(tx, caller, notes, change)?;
     if let Some(key) = fresh.or(reserved) {
         let mut kept = kept(&reply.answer);
@@ -227,7 +250,7 @@ fn attempt<T: Serialize>(
         }
         idempotency::store(tx, key, &kept)?;
     }
-    Ok(reply)
+    Ok(Committed::Done(reply))
 }
 
 /// Where a sealed answer belongs.

@@ -212,7 +212,7 @@ pub struct CreateRoleBinding {
     #[garde(skip)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment_id: Option<EnvironmentId>,
-    /// Why; required where the environment is protected by governance.
+    /// Why; required in an environment, and everywhere if the role lets people approve, override or change rules.
     #[garde(length(min = 1, max = rules::DESCRIPTION), custom(rules::prose))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

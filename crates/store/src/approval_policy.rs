@@ -44,6 +44,7 @@ pub fn holds_in(policy: &ApprovalPolicy, environment: &Environment) -> bool {
 
 /// The policies in force in an environment, oldest first.
 pub fn in_force(tx: &mut Tx<'_>, environment: &Environment) -> Result<Vec<ApprovalPolicy>> {
-    let all: Vec<ApprovalPolicy> = resource::find_where(tx, "1 = 1 ORDER BY created_at, id LIMIT 1000", params![])?;
+    // All of them, without a bound: one that is left out would be a gate that is not there.
+    let all: Vec<ApprovalPolicy> = resource::find_where(tx, "1 = 1 ORDER BY created_at, id", params![])?;
     Ok(all.into_iter().filter(|policy| holds_in(policy, environment)).collect())
 }

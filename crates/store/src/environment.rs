@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use plimsoll_core::{
     Error, Result, Timestamp,
-    environment::{Environment, path::PromotionGraph},
+    environment::{Environment, SecretRef, path::PromotionGraph},
     id::EnvironmentId,
     label::Labels,
 };
@@ -108,16 +108,41 @@ pub fn set_secret(tx: &mut Tx<'_>, id: EnvironmentId, secret: &SealedSecret) -> 
     .map(drop)
 }
 
-/// Removes one secret for good.
-pub fn remove_secret(tx: &mut Tx<'_>, id: EnvironmentId, name: &str, target_labels: &Labels) -> Result<()> {
+/// Removes one secret for good. Its version stays taken.
+pub fn remove_secret(tx: &mut Tx<'_>, id: EnvironmentId, gone: &SecretRef) -> Result<()> {
     let tenant = tx.tenant()?;
-    let labels = labels_text(target_labels)?;
+    let labels = labels_text(&gone.target_labels)?;
+    tx.execute(
+        "INSERT INTO environment_secret_spent (tenant_id, environment_id, name, target_labels, version)
+         VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (tenant_id, environment_id, name, target_labels) DO UPDATE SET version = excluded.version",
+        params![tenant, id, &gone.name, &labels, gone.version],
+    )?;
     tx.execute(
         "DELETE FROM environment_secret
          WHERE tenant_id = $1 AND environment_id = $2 AND name = $3 AND target_labels = $4",
-        params![tenant, id, name, labels],
+        params![tenant, id, &gone.name, labels],
     )
     .map(drop)
+}
+
+/// A removed secret by its name and the labels that its targets had.
+pub type SpentSecrets = BTreeMap<(String, Labels), i64>;
+
+/// The versions of the secrets that were removed.
+pub fn spent_secrets(tx: &mut Tx<'_>, id: EnvironmentId) -> Result<SpentSecrets> {
+    let tenant = tx.tenant()?;
+    let rows = tx.query(
+        "SELECT name, target_labels, version FROM environment_secret_spent
+         WHERE tenant_id = $1 AND environment_id = $2",
+        params![tenant, id],
+    )?;
+    rows.into_iter()
+        .map(|row| {
+            let mut row = row.reader();
+            Ok(((row.next()?, row.next_json()?), row.next()?))
+        })
+        .collect()
 }
 
 /// Removes all secrets: a deleted environment keeps none.

@@ -1,9 +1,9 @@
 //! Promotions and the approvals given to them, as rows.
 
 use plimsoll_core::{
-    Error, Result, Timestamp,
+    Digest, Error, Result, Timestamp,
     actor::Actor,
-    id::{EnvironmentId, PromotionId, ReleaseId, UserId},
+    id::{EnvironmentId, PromotionId, ReleaseId, TypedId as _, UserId},
     promotion::{Approval, Decision, DecisionInputs, Promotion, PromotionStatus, RulesInForce, Subject},
 };
 use serde::{Deserialize, Serialize};
@@ -30,14 +30,38 @@ pub struct PromotionRow {
     /// What the last decision was made from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inputs: Option<DecisionInputs>,
-    /// Evaluations before the last one whose verdicts were others, oldest first.
+    /// Evaluations before the last one whose verdicts were others, or after which what is to be approved changed,
+    /// oldest first.
     pub history: Vec<Decision>,
+    /// What was to be approved before, oldest first: who looked at one of these is told what changed since.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subjects: Vec<EarlierSubject>,
     /// When all gates passed first since they did not: its place in the queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approved_at: Option<Timestamp>,
     /// Who changed it after the request.
     #[serde(default)]
     pub changed_by: Vec<Actor>,
+}
+
+/// What was to be approved once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EarlierSubject {
+    /// Its `subjectHash`.
+    pub hash: Digest,
+    /// Part by part.
+    pub subject: Subject,
+}
+
+impl PromotionRow {
+    /// The parts in which what is to be approved differs from what it was under `seen`; none if that was never
+    /// its hash, or too long ago.
+    #[must_use]
+    pub fn changed_since(&self, seen: &Digest) -> Vec<&'static str> {
+        let earlier = self.subjects.iter().rev().find(|one| one.hash == *seen);
+        earlier.map(|one| one.subject.changed(&self.subject)).unwrap_or_default()
+    }
 }
 
 impl Resource for PromotionRow {
@@ -85,23 +109,37 @@ pub fn open_of(tx: &mut Tx<'_>, release: ReleaseId, environment: EnvironmentId) 
     Ok(resource::find_where(tx, &condition, params![release, environment])?.into_iter().next())
 }
 
-/// Open promotions of an application into an environment, oldest first; at most 200.
+/// All open promotions of an application into an environment, oldest first.
 pub fn waiting(tx: &mut Tx<'_>, environment: EnvironmentId, application: &str) -> Result<Vec<PromotionRow>> {
-    let condition = format!("environment_id = $2 AND application = $3 AND {OPEN} ORDER BY created_at, id LIMIT 200");
+    let condition = format!("environment_id = $2 AND application = $3 AND {OPEN} ORDER BY created_at, id");
     resource::find_where(tx, &condition, params![environment, application])
 }
 
-/// Ids of all open promotions into an environment, oldest first; at most 1000.
+/// Promotions into an environment whose gates all pass and that wait for their turn: of one application, or of
+/// all, in the order in which they were approved.
+pub fn queue(tx: &mut Tx<'_>, environment: EnvironmentId, application: Option<&str>) -> Result<Vec<PromotionRow>> {
+    let approved = "environment_id = $2 AND status = 'approved'";
+    let mut queue: Vec<PromotionRow> = match application {
+        None => resource::find_where(tx, approved, params![environment])?,
+        Some(name) => {
+            resource::find_where(tx, &format!("{approved} AND application = $3"), params![environment, name])?
+        }
+    };
+    queue.sort_by_key(|one| (one.approved_at, one.promotion.requested_at, one.promotion.id));
+    Ok(queue)
+}
+
+/// Ids of all open promotions into an environment, oldest first.
 pub fn open_into(tx: &mut Tx<'_>, environment: EnvironmentId) -> Result<Vec<PromotionId>> {
     let tenant = tx.tenant()?;
     let sql = format!(
-        "SELECT id FROM promotion WHERE tenant_id = $1 AND environment_id = $2 AND {OPEN} ORDER BY created_at, id LIMIT 1000"
+        "SELECT id FROM promotion WHERE tenant_id = $1 AND environment_id = $2 AND {OPEN} ORDER BY created_at, id"
     );
     tx.query(&sql, params![tenant, environment])?.into_iter().map(crate::Row::first).collect()
 }
 
 /// Open promotions of other applications into an environment, each with its application and its release,
-/// oldest first; at most 1000.
+/// oldest first.
 pub fn open_of_others(
     tx: &mut Tx<'_>,
     environment: EnvironmentId,
@@ -110,7 +148,7 @@ pub fn open_of_others(
     let tenant = tx.tenant()?;
     let sql = format!(
         "SELECT id, application, release_id FROM promotion
-         WHERE tenant_id = $1 AND environment_id = $2 AND application <> $3 AND {OPEN} ORDER BY created_at, id LIMIT 1000"
+         WHERE tenant_id = $1 AND environment_id = $2 AND application <> $3 AND {OPEN} ORDER BY created_at, id"
     );
     tx.query(&sql, params![tenant, environment, application])?
         .into_iter()
@@ -121,12 +159,14 @@ pub fn open_of_others(
         .collect()
 }
 
-/// Promotions that may wait for an approval, oldest first; at most 500.
-pub fn undecided(tx: &mut Tx<'_>) -> Result<Vec<PromotionRow>> {
+/// Promotions that may wait for an approval, oldest first: the first `most` after `after`.
+pub fn undecided(tx: &mut Tx<'_>, after: Option<(Timestamp, PromotionId)>, most: usize) -> Result<Vec<PromotionRow>> {
+    let (at, id) = after.unwrap_or((Timestamp::from_micros(i64::MIN), PromotionId::from_uuid(Uuid::nil())));
     resource::find_where(
         tx,
-        "status IN ('evaluating', 'blocked', 'awaiting_approval') ORDER BY created_at, id LIMIT 500",
-        params![],
+        "status IN ('evaluating', 'blocked', 'awaiting_approval')
+         AND (created_at > $2 OR (created_at = $2 AND id > $3)) ORDER BY created_at, id LIMIT $4",
+        params![at, id, most as i64],
     )
 }
 
@@ -146,38 +186,37 @@ pub fn give(tx: &mut Tx<'_>, approval: &Approval) -> Result<()> {
 pub fn given(tx: &mut Tx<'_>, promotion: PromotionId) -> Result<Vec<Approval>> {
     let tenant = tx.tenant()?;
     let rows = tx.query(
-        "SELECT body FROM approval WHERE tenant_id = $1 AND promotion_id = $2 ORDER BY at, id LIMIT 1000",
+        "SELECT body FROM approval WHERE tenant_id = $1 AND promotion_id = $2 ORDER BY at, id",
         params![tenant, promotion],
     )?;
     rows.into_iter().map(|row| row.reader().next_json()).collect()
 }
 
-/// Who changed what decides about an environment since `since`, and when last, as the trail tells: the environment
-/// itself, its freeze windows, and these policies. A client is its service user.
-pub fn rule_changes(
+/// Notes that somebody changed what decides about an environment.
+pub fn note_rule_change(
     tx: &mut Tx<'_>,
+    id: Uuid,
     environment: EnvironmentId,
-    policies: &[Uuid],
-    since: Timestamp,
-) -> Result<Vec<(UserId, Timestamp)>> {
+    by: UserId,
+    at: Timestamp,
+) -> Result<()> {
     let tenant = tx.tenant()?;
-    let mut values = vec![tenant.into_value(), environment.into_value(), since.into_value()];
-    let mut wanted = String::new();
-    for policy in policies {
-        values.push((*policy).into_value());
-        wanted.push_str(&format!(", ${}", values.len()));
-    }
-    let sql = format!(
-        "SELECT coalesce((SELECT min(h.service_user_id) FROM client_hand h
-             WHERE h.tenant_id = $1 AND h.client_id = e.principal_id), e.principal_id), max(e.created_at)
-         FROM audit_event e
-         WHERE e.tenant_id = $1 AND e.action = 'governance_change' AND e.outcome = 'succeeded' AND e.created_at >= $3
-           AND (e.resource_id IN ($2{wanted})
-             OR e.resource_id IN (SELECT id FROM freeze_window WHERE tenant_id = $1 AND environment_id = $2))
-         GROUP BY e.principal_id ORDER BY e.principal_id"
-    );
-    tx.query(&sql, &values)?
-        .into_iter()
+    tx.execute(
+        "INSERT INTO rule_change (tenant_id, id, environment_id, user_id, at) VALUES ($1, $2, $3, $4, $5)",
+        params![tenant, id, environment, by, at],
+    )
+    .map(drop)
+}
+
+/// Who changed what decides about an environment since `since`, each once with their last change.
+pub fn rule_changes(tx: &mut Tx<'_>, environment: EnvironmentId, since: Timestamp) -> Result<Vec<(UserId, Timestamp)>> {
+    let tenant = tx.tenant()?;
+    let rows = tx.query(
+        "SELECT user_id, max(at) FROM rule_change WHERE tenant_id = $1 AND environment_id = $2 AND at >= $3
+         GROUP BY user_id ORDER BY user_id",
+        params![tenant, environment, since],
+    )?;
+    rows.into_iter()
         .map(|row| {
             let mut row = row.reader();
             Ok((row.next()?, row.next()?))

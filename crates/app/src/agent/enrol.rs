@@ -138,6 +138,7 @@ fn again(
         resource_id: agent.id.uuid().to_string(),
         patch: None,
         revision: None,
+        refusal: None,
     })
 }
 

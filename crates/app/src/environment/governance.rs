@@ -9,11 +9,13 @@ use plimsoll_core::{
     canonical,
     environment::Environment,
     evidence_packet::EvidenceType,
-    id::{EnvironmentId, TypedId},
+    id::{ApprovalPolicyId, EnvironmentId, TypedId},
+    label::Labels,
     permission::Permission,
+    promotion::ApprovalPolicy,
 };
 use plimsoll_evidence::PredicateType;
-use plimsoll_store::Tx;
+use plimsoll_store::{Tx, approval_policy, promotion::note_rule_change};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -22,14 +24,19 @@ use crate::{
     evidence::{self, Draft},
 };
 
-/// The fields that decide about promotions, as the API names them, with their values.
-fn rules(environment: &Environment) -> Result<Map<String, Value>> {
-    let rules = json!({
+/// The fields that decide about promotions, as the API names them, with their values. Labels are one of them
+/// where they decide which policies hold; `selects` are those that do.
+fn rules(environment: &Environment, selects: Option<&[ApprovalPolicy]>) -> Result<Map<String, Value>> {
+    let mut rules = json!({
         "gates": environment.gates,
         "promotesFrom": environment.promotes_from,
         "approvalPolicyId": environment.approval_policy_id,
         "soakSeconds": environment.soak_seconds,
     });
+    if let Some(policies) = selects {
+        let named: Vec<Value> = policies.iter().map(|one| json!({ "id": one.id, "name": one.name })).collect();
+        rules["labels"] = json!({ "labels": environment.labels, "approvalPolicies": named });
+    }
     match rules {
         Value::Object(rules) => Ok(rules),
         _ => Err(Error::internal_defect("the rules of an environment are no object")),
@@ -45,7 +52,10 @@ pub(super) fn check(
     reason: Option<&str>,
     notes: &mut Notes,
 ) -> Result<()> {
-    let (old, new) = (rules(before)?, rules(after)?);
+    let (old, new) = match chosen_by_labels(tx, before, after)? {
+        None => (rules(before, None)?, rules(after, None)?),
+        Some([held, holds]) => (rules(before, Some(&held))?, rules(after, Some(&holds))?),
+    };
     let changed: Vec<&str> =
         new.iter().filter(|(name, value)| old.get(*name) != Some(*value)).map(|(name, _)| name.as_str()).collect();
     if changed.is_empty() {
@@ -67,6 +77,29 @@ pub(super) fn check(
     seal_change(tx, notes, caller, &[before.id], &sealed)
 }
 
+/// The policies in force before and after, if other labels make a difference to them.
+fn chosen_by_labels(
+    tx: &mut Tx<'_>,
+    before: &Environment,
+    after: &Environment,
+) -> Result<Option<[Vec<ApprovalPolicy>; 2]>> {
+    if before.labels == after.labels {
+        return Ok(None);
+    }
+    let mut differ = |one: &Environment, labels: &Labels| -> Result<bool> {
+        let other = Environment { labels: labels.clone(), ..one.clone() };
+        Ok(ids(&approval_policy::in_force(tx, one)?) != ids(&approval_policy::in_force(tx, &other)?))
+    };
+    if !differ(before, &after.labels)? && !differ(after, &before.labels)? {
+        return Ok(None);
+    }
+    Ok(Some([approval_policy::in_force(tx, before)?, approval_policy::in_force(tx, after)?]))
+}
+
+fn ids(policies: &[ApprovalPolicy]) -> Vec<ApprovalPolicyId> {
+    policies.iter().map(|one| one.id).collect()
+}
+
 /// A change of what decides about promotions.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RuleChange<'a> {
@@ -84,7 +117,8 @@ pub(crate) struct RuleChange<'a> {
     pub(crate) after: &'a Value,
 }
 
-/// Seals a packet for each environment that the change concerns, in the transaction that makes it.
+/// Seals a packet for each environment that the change concerns, in the transaction that makes it, and notes
+/// there who made it: they may not approve there for a while.
 pub(crate) fn seal_change(
     tx: &mut Tx<'_>,
     notes: &mut Notes,
@@ -108,7 +142,8 @@ pub(crate) fn seal_change(
             subjects: BTreeMap::from([(name, canonical::digest(about)?)]),
             says,
         };
-        evidence::seal(tx, notes, draft, |packet| packet.environment_id = Some(*environment))?;
+        let packet = evidence::seal(tx, notes, draft, |packet| packet.environment_id = Some(*environment))?;
+        note_rule_change(tx, packet.uuid(), *environment, caller.principal.user, notes.now())?;
     }
     Ok(())
 }

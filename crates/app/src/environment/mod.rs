@@ -34,7 +34,7 @@ impl App {
             tx.lock(&Lock::Tenant(owned.tenant()))?;
             let mut environment = fresh(id, &body, notes);
             let inputs = body.secret_refs.as_deref().unwrap_or_default();
-            environment.secret_refs = secrets::refs_after(&[], inputs, notes.now())?;
+            environment.secret_refs = secrets::refs_after(&[], &rows::SpentSecrets::new(), inputs, notes.now())?;
             check(tx, &environment)?;
             resource::insert(tx, &environment)?;
             for secret in &sealed {
@@ -87,13 +87,14 @@ impl App {
                 ..fresh(id, body, notes)
             };
             if let Some(inputs) = &body.secret_refs {
-                next.secret_refs = secrets::refs_after(&current.secret_refs, inputs, notes.now())?;
+                let spent = rows::spent_secrets(tx, id)?;
+                next.secret_refs = secrets::refs_after(&current.secret_refs, &spent, inputs, notes.now())?;
             }
             governance::check(tx, &owned, &current, &next, body.reason.as_deref(), notes)?;
             check(tx, &next)?;
             resource::update(tx, &mut next)?;
             for gone in secrets::removed(&current.secret_refs, &next.secret_refs) {
-                rows::remove_secret(tx, id, &gone.name, &gone.target_labels)?;
+                rows::remove_secret(tx, id, gone)?;
             }
             for secret in &sealed {
                 rows::set_secret(tx, id, secret)?;

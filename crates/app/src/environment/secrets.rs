@@ -5,8 +5,8 @@ use plimsoll_authority::{
     secret::{ExposeSecret, SecretString},
 };
 use plimsoll_core::{
-    Error, ErrorCode, Result, Timestamp, ValidationError,
-    environment::SecretRef,
+    Error, Result, Timestamp, ValidationError,
+    environment::{SecretRef, secret_for},
     id::{EnvironmentId, TargetId, TenantId, TypedId},
     inventory::Target,
     label::Labels,
@@ -14,7 +14,7 @@ use plimsoll_core::{
 use plimsoll_protocol::environment::SecretInput;
 use plimsoll_store::{
     Scope,
-    environment::{self as rows, SealedSecret},
+    environment::{self as rows, SealedSecret, SpentSecrets},
     resource,
 };
 
@@ -70,25 +70,25 @@ impl App {
                 Ok((rows::secrets(tx, id)?, resource::get::<Target>(tx, target)?))
             })
             .await?;
-        let one = best(stored, name, &target.labels).ok_or_else(|| {
-            let message = format!("the environment has no secret {name:?} for target {:?}; set it there", target.name);
-            Error::new(ErrorCode::UnknownReference, message)
-        })?;
+        let here = (target.name.as_str(), &target.labels);
+        let one = secret_for(&stored, name, here, |one| (one.name.as_str(), &one.target_labels))?;
         let place = place(id, &one.name, &one.target_labels, one.set_at)?;
-        let opened = self.open_sealed(KeyScope::Tenant(tenant), &place, &SealedBytes::from_bytes(one.sealed)).await?;
+        let opened =
+            self.open_sealed(KeyScope::Tenant(tenant), &place, &SealedBytes::from_bytes(one.sealed.clone())).await?;
         let text = std::str::from_utf8(opened.expose_secret())
             .map_err(|_| Error::internal_defect("a sealed secret of an environment is not text"))?;
         Ok(SecretString::from(text))
     }
 }
 
-fn best(stored: Vec<SealedSecret>, name: &str, target: &Labels) -> Option<SealedSecret> {
-    let fits = |one: &SealedSecret| one.target_labels.iter().all(|(key, value)| target.get(key) == Some(value));
-    stored.into_iter().filter(|one| one.name == name && fits(one)).max_by_key(|one| one.target_labels.len())
-}
-
-/// The references after a request: given values raise the version, those without a value stay.
-pub(super) fn refs_after(current: &[SecretRef], inputs: &[SecretInput], now: Timestamp) -> Result<Vec<SecretRef>> {
+/// The references after a request: given values raise the version, those without a value stay. A secret that
+/// was removed and comes again goes on from its last version, for approvals are given for versions.
+pub(super) fn refs_after(
+    current: &[SecretRef],
+    spent: &SpentSecrets,
+    inputs: &[SecretInput],
+    now: Timestamp,
+) -> Result<Vec<SecretRef>> {
     let (mut refs, mut wrong) = (Vec::new(), Vec::new());
     for (index, input) in inputs.iter().enumerate() {
         let known = current.iter().find(|one| same(one, &input.name, &input.target_labels));
@@ -102,7 +102,7 @@ pub(super) fn refs_after(current: &[SecretRef], inputs: &[SecretInput], now: Tim
             (_, Some(_)) => refs.push(SecretRef {
                 name: input.name.clone(),
                 target_labels: input.target_labels.clone(),
-                version: known.map_or(1, |one| one.version + 1),
+                version: 1 + known.map_or_else(|| last(spent, input), |one| one.version),
                 updated_at: now,
             }),
             (Some(one), None) => refs.push(one.clone()),
@@ -113,6 +113,10 @@ pub(super) fn refs_after(current: &[SecretRef], inputs: &[SecretInput], now: Tim
         }
     }
     if wrong.is_empty() { Ok(refs) } else { Err(Error::invalid(wrong)) }
+}
+
+fn last(spent: &SpentSecrets, input: &SecretInput) -> i64 {
+    spent.get(&(input.name.clone(), input.target_labels.clone())).copied().unwrap_or_default()
 }
 
 /// The references that are no longer there.
@@ -135,11 +139,15 @@ mod tests {
     #[test]
     fn a_value_raises_the_version_and_its_absence_keeps_the_secret() {
         let (then, now) = (Timestamp::from_seconds(1), Timestamp::from_seconds(2));
-        let first = refs_after(&[], &inputs(serde_json::json!([{"name": "A", "value": "x"}])), then).unwrap();
+        let first =
+            refs_after(&[], &SpentSecrets::new(), &inputs(serde_json::json!([{"name": "A", "value": "x"}])), then)
+                .unwrap();
         assert_eq!((first[0].version, first[0].updated_at), (1, then));
         let read_back = inputs(serde_json::to_value(&first).unwrap());
-        assert_eq!(refs_after(&first, &read_back, now).unwrap(), first);
-        let again = refs_after(&first, &inputs(serde_json::json!([{"name": "A", "value": "y"}])), now).unwrap();
+        assert_eq!(refs_after(&first, &SpentSecrets::new(), &read_back, now).unwrap(), first);
+        let again =
+            refs_after(&first, &SpentSecrets::new(), &inputs(serde_json::json!([{"name": "A", "value": "y"}])), now)
+                .unwrap();
         assert_eq!((again[0].version, again[0].updated_at), (2, now));
         assert_eq!(removed(&first, &[]).count(), 1);
         assert_eq!(removed(&first, &again).count(), 0);
@@ -148,25 +156,15 @@ mod tests {
     #[test]
     fn a_new_secret_without_a_value_and_an_invented_version_are_refused() {
         let now = Timestamp::from_seconds(2);
-        let error = refs_after(&[], &inputs(serde_json::json!([{"name": "A"}])), now).unwrap_err();
+        let error =
+            refs_after(&[], &SpentSecrets::new(), &inputs(serde_json::json!([{"name": "A"}])), now).unwrap_err();
         assert_eq!(error.validation()[0].field, "secretRefs[0].value");
-        let first = refs_after(&[], &inputs(serde_json::json!([{"name": "A", "value": "x"}])), now).unwrap();
-        let error = refs_after(&first, &inputs(serde_json::json!([{"name": "A", "version": 7}])), now).unwrap_err();
+        let first =
+            refs_after(&[], &SpentSecrets::new(), &inputs(serde_json::json!([{"name": "A", "value": "x"}])), now)
+                .unwrap();
+        let error =
+            refs_after(&first, &SpentSecrets::new(), &inputs(serde_json::json!([{"name": "A", "version": 7}])), now)
+                .unwrap_err();
         assert_eq!(error.validation()[0].field, "secretRefs[0]");
-    }
-
-    #[test]
-    fn the_secret_with_most_labels_wins() {
-        let labels = |json| serde_json::from_value::<Labels>(json).unwrap();
-        let one = |target_labels: Labels, byte| SealedSecret {
-            name: "A".to_owned(),
-            target_labels,
-            sealed: vec![byte],
-            set_at: Timestamp::from_seconds(1),
-        };
-        let stored = vec![one(Labels::new(), 0), one(labels(serde_json::json!({"zone": "a"})), 1)];
-        let chosen = |zone| best(stored.clone(), "A", &labels(serde_json::json!({ "zone": zone }))).unwrap().sealed;
-        assert_eq!((chosen("a"), chosen("b")), (vec![1], vec![0]));
-        assert!(best(stored, "B", &Labels::new()).is_none());
     }
 }

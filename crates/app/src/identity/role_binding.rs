@@ -4,13 +4,13 @@ use plimsoll_core::{
     Error, Result, ValidationError,
     audit::merge_patch,
     environment::Environment,
-    id::{ClientId, RoleBindingId, TypedId, UserId},
+    id::{ClientId, EnvironmentId, RoleBindingId, TypedId, UserId},
     identity::{Client, PrincipalRef, Role, RoleBinding, RoleHolder, User, grants_of, may_grant},
-    permission::BuiltInRole,
+    permission::{BuiltInRole, Permission, denied},
 };
 use plimsoll_protocol::identity::CreateRoleBinding;
 use plimsoll_store::{
-    Lock, Tx,
+    Lock, Tx, environment as environments,
     identity::access::{self, Concerned},
     resource::{self, ListQuery, Listing},
 };
@@ -24,6 +24,9 @@ use crate::{
 
 /// How a refusal names what is guarded.
 const GUARDED: &str = "role bindings";
+/// Whoever holds one of these everywhere has a say about each environment.
+const DECIDING: &[Permission] =
+    &[Permission::PromotionApprove, Permission::PromotionOverride, Permission::GovernanceChange];
 
 impl App {
     /// Gives a role to somebody. Nobody gives what they don't hold.
@@ -33,17 +36,15 @@ impl App {
         self.mutate(caller, move |tx, notes| {
             tx.lock(&Lock::Tenant(owned.tenant()))?;
             let role = check(tx, &body)?;
-            if let Some(environment) = body.environment_id {
-                governance_allowed(&owned, environment, GUARDED)?;
-                body.reason.as_ref().ok_or_else(|| reason_needed("reason"))?;
-            }
+            guard(&owned, body.environment_id, &role, body.reason.as_deref())?;
             let given = grants_of(&role, body.environment_id, access::standing(tx)?);
             may_grant(&owned.principal.grants, &given)?;
             let binding = fresh(&body, &role, &owned, notes);
             resource::insert(tx, &binding)?;
             access::raise(tx, Concerned::Principal(binding.principal.id), notes.now())?;
             let shown = resource::as_json(&binding)?;
-            guarded(tx, notes, &owned, &binding, body.reason.as_deref(), [&Value::Null, &shown])?;
+            let reason = body.reason.as_deref().filter(|_| decides(binding.environment_id, &role));
+            note(tx, notes, &owned, &binding, reason, [&Value::Null, &shown])?;
             notes.event("role_binding", binding.id, None, "role_binding.created", shown.clone());
             let patch = merge_patch(&json!({}), &with_reason(shown, body.reason.as_deref()));
             Ok(Change::created("role-bindings", "role_binding", binding.id, binding)?.with_patch(Some(patch)))
@@ -61,7 +62,7 @@ impl App {
         self.store.read(caller.scope(), "role_binding_get", move |tx| resource::get(tx, id)).await
     }
 
-    /// Takes a role back. In an environment it needs `governance:change` there, and a reason.
+    /// Takes a role back. Where it decides about environments that needs `governance:change`, and a reason.
     pub async fn role_binding_delete(
         &self,
         caller: &Caller,
@@ -74,17 +75,17 @@ impl App {
             tx.lock(&Lock::Tenant(owned.tenant()))?;
             let current: RoleBinding = resource::get(tx, id)?;
             owned.check_revision(current.revision)?;
+            let role: Role = resource::get(tx, current.role_id)?;
+            guard(&owned, current.environment_id, &role, reason.as_deref())?;
             match current.environment_id {
-                Some(environment) => {
-                    governance_allowed(&owned, environment, GUARDED)?;
-                    reason.as_ref().ok_or_else(|| reason_needed("reason"))?;
-                }
-                None => keep_an_administrator(tx, &current)?,
+                Some(_) => {}
+                None => keep_an_administrator(tx, &current, &role)?,
             }
             resource::soft_delete(tx, &current, notes.now())?;
             access::raise(tx, Concerned::Principal(current.principal.id), notes.now())?;
             let before = resource::as_json(&current)?;
-            guarded(tx, notes, &owned, &current, reason.as_deref(), [&before, &Value::Null])?;
+            let guarded = reason.as_deref().filter(|_| decides(current.environment_id, &role));
+            note(tx, notes, &owned, &current, guarded, [&before, &Value::Null])?;
             notes.event("role_binding", id, None, "role_binding.deleted", json!({}));
             let patch = reason.as_ref().map(|reason| json!({ "reason": reason }));
             Ok(Change::gone("role_binding", id).with_patch(patch))
@@ -107,8 +108,27 @@ fn fresh(body: &CreateRoleBinding, role: &Role, caller: &Caller, notes: &Notes) 
     }
 }
 
-/// A binding in one environment decides about it: the change is noted there, and leaves a packet.
-fn guarded(
+/// Whether a binding decides about promotions: any in one environment, and one that holds everywhere if its
+/// role lets people approve, override or change the rules.
+fn decides(environment: Option<EnvironmentId>, role: &Role) -> bool {
+    environment.is_some() || role.permissions.iter().any(|one| DECIDING.contains(one))
+}
+
+/// Refuses a change of a binding that decides by whoever may not change rules there or gives no reason.
+fn guard(caller: &Caller, environment: Option<EnvironmentId>, role: &Role, reason: Option<&str>) -> Result<()> {
+    if !decides(environment, role) {
+        return Ok(());
+    }
+    match environment {
+        Some(environment) => governance_allowed(caller, environment, GUARDED)?,
+        None if caller.principal.grants.everywhere(Permission::GovernanceChange) => {}
+        None => return Err(denied(Permission::GovernanceChange, None)),
+    }
+    reason.map(drop).ok_or_else(|| reason_needed("reason"))
+}
+
+/// A guarded change is noted in each environment that it decides about, and leaves a packet there.
+fn note(
     tx: &mut Tx<'_>,
     notes: &mut Notes,
     caller: &Caller,
@@ -116,11 +136,20 @@ fn guarded(
     reason: Option<&str>,
     [before, after]: [&Value; 2],
 ) -> Result<()> {
-    let (Some(environment), Some(reason)) = (binding.environment_id, reason) else { return Ok(()) };
+    let Some(reason) = reason else { return Ok(()) };
     let change = json!({ "reason": reason, "before": before, "after": after });
-    notes.audit("governance_change", "environment", environment, Some(change));
+    let places = match binding.environment_id {
+        Some(environment) => {
+            notes.audit("governance_change", "environment", environment, Some(change));
+            vec![environment]
+        }
+        None => {
+            notes.audit("governance_change", "role_binding", binding.id, Some(change));
+            environments::all(tx)?.into_iter().map(|one| one.id).collect()
+        }
+    };
     let sealed = RuleChange { noun: "role_binding", id: binding.id.uuid(), name: &binding.role, reason, before, after };
-    seal_change(tx, notes, caller, &[environment], &sealed)
+    seal_change(tx, notes, caller, &places, &sealed)
 }
 
 /// Everything that a binding refers to must exist.
@@ -154,8 +183,7 @@ fn principal_exists(tx: &mut Tx<'_>, principal: PrincipalRef) -> Result<bool> {
     })
 }
 
-fn keep_an_administrator(tx: &mut Tx<'_>, binding: &RoleBinding) -> Result<()> {
-    let role: Role = resource::get(tx, binding.role_id)?;
+fn keep_an_administrator(tx: &mut Tx<'_>, binding: &RoleBinding, role: &Role) -> Result<()> {
     if role.built_in && role.name == BuiltInRole::Admin.name() && binding.principal.kind == RoleHolder::User {
         refuse_last_administrator(tx, UserId::from_uuid(binding.principal.id))?;
     }

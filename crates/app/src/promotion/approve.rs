@@ -83,15 +83,12 @@ fn decide(
         ApprovalVerdict::Rejected => PromotionCommand::Reject,
     };
     row.promotion.status.after(command).map_err(|error| decided_before(&row.promotion, error))?;
-    let shown = row.promotion.subject_hash;
-    let before = row.subject.clone();
     // Against what is there now, not against what was there when it was last looked at.
     evaluate(tx, notes, &mut row, context)?;
     let now = row.promotion.subject_hash;
     let seen = given.subject.unwrap_or(now);
     if seen != now {
-        let parts = if seen == shown { before.changed(&row.subject) } else { Vec::new() };
-        return Err(subject_changed(now, &parts));
+        return Err(subject_changed(now, &row.changed_since(&seen)));
     }
     let environment = row.promotion.target_environment_id;
     let mut approval = Approval {

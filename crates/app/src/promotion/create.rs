@@ -4,8 +4,9 @@ use plimsoll_core::{
     Error, ErrorCode, Result,
     actor::Actor,
     environment::Environment,
+    id::EvidencePacketId,
     permission::{Permission, denied},
-    promotion::{DecisionOutcome, Promotion, PromotionCommand, PromotionStatus, decide::evaluate_timed},
+    promotion::{DecisionOutcome, Promotion, PromotionCommand, PromotionStatus},
     release::{self, Release},
 };
 use plimsoll_protocol::promotion::CreatePromotion;
@@ -17,11 +18,12 @@ use plimsoll_store::{
 use serde_json::json;
 
 use super::{
-    decide::{settle, take},
-    facts::{self, Asked},
+    decide::{decide, settle},
+    facts::Scene,
     note,
     owner::{self, Claims},
     prepare::{Prepared, Wish, prepare},
+    seal::seal_refusal,
     wake,
 };
 use crate::{App, Caller, Change, Notes, Reply};
@@ -61,9 +63,9 @@ impl App {
                 return Err(already_deployed(&prepared));
             }
             let mut row = fresh(&owned, &body, &prepared, notes)?;
-            decide(tx, &mut row, &prepared, notes, &context)?;
+            decide(tx, &mut row, Scene::of(&prepared), notes.now(), &context)?;
             if body.fail_if_blocked && row.promotion.status == PromotionStatus::Blocked {
-                return Err(blocked(&row));
+                return turned_away(tx, notes, row);
             }
             if !resource::try_insert(tx, &row)? {
                 return Err(Error::new(
@@ -140,31 +142,20 @@ fn fresh(caller: &Caller, body: &CreatePromotion, prepared: &Prepared, notes: &N
         rules: prepared.rules.clone(),
         inputs: None,
         history: Vec::new(),
+        subjects: Vec::new(),
         approved_at: None,
         changed_by: Vec::new(),
     })
 }
 
-fn decide(
-    tx: &mut Tx<'_>,
-    row: &mut PromotionRow,
-    prepared: &Prepared,
-    notes: &Notes,
-    context: &plimsoll_core::context::Context,
-) -> Result<()> {
-    let asked = Asked {
-        id: Some(row.promotion.id),
-        by: &row.promotion.requested_by,
-        at: row.promotion.requested_at,
-        scheduled_for: row.promotion.scheduled_for,
-        override_request: row.promotion.override_request.as_ref(),
-        changed_by: &row.changed_by,
-        subject_hash: row.promotion.subject_hash,
-    };
-    let inputs = facts::inputs(tx, prepared, asked, notes.now())?;
-    let decision = evaluate_timed(&inputs, || context.now());
-    row.inputs = Some(inputs);
-    take(row, decision, notes.now())
+/// Seals the decision that `failIfBlocked` ends the request with. The promotion itself is not kept: nothing of it
+/// is left open, and the packet tells all of it.
+fn turned_away(tx: &mut Tx<'_>, notes: &mut Notes, row: PromotionRow) -> Result<Change<Promotion>> {
+    let packet = seal_refusal(tx, notes, &row)?;
+    let error = blocked(&row, packet);
+    let patch = json!({ "evidencePacketId": packet, "reason": row.promotion.reason });
+    let change = Change::created("promotions", "promotion", row.promotion.id, row.promotion)?;
+    Ok(change.with_patch(Some(patch)).refused(error))
 }
 
 /// In an environment that says so, a newer release takes the place of older ones that still wait.
@@ -207,7 +198,7 @@ fn already_deployed(prepared: &Prepared) -> Error {
     )
 }
 
-fn blocked(row: &PromotionRow) -> Error {
+fn blocked(row: &PromotionRow, packet: EvidencePacketId) -> Error {
     let decision = row.promotion.decision.as_ref();
     let gates = decision.map(|decision| decision.gates.as_slice()).unwrap_or_default();
     let outcome = decision.map_or(DecisionOutcome::Blocked, |decision| decision.outcome);
@@ -215,5 +206,5 @@ fn blocked(row: &PromotionRow) -> Error {
         ErrorCode::PromotionBlocked,
         "gates hold this promotion up, and it was asked for with failIfBlocked; nothing was started",
     )
-    .details(json!({ "outcome": outcome, "gates": gates }))
+    .details(json!({ "outcome": outcome, "gates": gates, "evidencePacketId": packet }))
 }

@@ -7,28 +7,28 @@ use plimsoll_core::{
     Error, Result, Timestamp,
     context::Context,
     deployment::JobKind,
-    environment::GateType,
+    environment::Environment,
     error::ErrorKind,
     id::PromotionId,
     promotion::{
-        Decision, DecisionOutcome, GateResult, GateVerdict, PromotionCommand, PromotionStatus,
-        decide::{ENGINE_VERSION, evaluate_timed},
-        gates::current_version,
+        Decision, DecisionOutcome, PromotionCommand, PromotionStatus, SubjectChange, Unprepared, decide::evaluate_timed,
     },
+    release::Release,
 };
 use plimsoll_store::{
-    Lock, Scope, SystemReason, Tx, deployment as jobs,
-    promotion::{self as rows, PromotionRow},
+    Lock, Scope, SystemReason, Tx,
+    promotion::{EarlierSubject, PromotionRow},
     resource, work,
 };
 
 use super::{
     PROMOTION_WORK,
-    facts::{self, Asked},
+    facts::{self, Asked, Scene},
     owner::{self, Claims},
-    prepare::{Prepared, Wish, prepare},
+    prepare::{Prepared, Wish, prepare, rules_now},
     save,
     seal::seal_decision,
+    turn::is_its_turn,
 };
 use crate::{
     App, Notes,
@@ -47,17 +47,21 @@ const CLAIMED: u32 = 16;
 const AGAIN_SECONDS: i64 = 5;
 /// Evaluations with other verdicts that are kept.
 const HISTORY: usize = 100;
+/// Things that were to be approved that are kept.
+const SUBJECTS: usize = 16;
 
 /// One step of the background loop: whatever promotions are due.
 pub async fn step(app: Arc<App>) -> Result<Progress> {
     let (owner, now) = (app.replica.clone(), app.context.now());
-    let due = app
+    let mut due = app
         .store
         .write(Scope::System(SystemReason::Claim), "promotion_claim", move |tx| {
             work::claim(tx, PROMOTION_WORK, &owner, now, CLAIM_SECONDS, CLAIMED)
         })
         .await?;
     let found = !due.is_empty();
+    // Ids rise with time: of two that may start at the same instant, the one that was asked for first does.
+    due.sort_by(|a, b| a.subject.cmp(&b.subject));
     for claimed in due {
         let id: PromotionId = claimed.subject.parse()?;
         let context = app.context.clone();
@@ -106,7 +110,10 @@ fn look(tx: &mut Tx<'_>, notes: &mut Notes, id: PromotionId, context: &Context) 
         return Ok(Look::Done);
     }
     let Some(prepared) = evaluate(tx, notes, &mut row, context)? else { return Ok(Look::Again) };
-    if row.promotion.status != PromotionStatus::Approved || row.promotion.held || !is_its_turn(tx, &row, &prepared)? {
+    if row.promotion.status != PromotionStatus::Approved
+        || row.promotion.held
+        || !is_its_turn(tx, &row, &prepared.environment)?
+    {
         return Ok(Look::Again);
     }
     start(tx, notes, &mut row, prepared)?;
@@ -132,32 +139,48 @@ pub(super) fn evaluate(
         rules: Some(&row.rules),
         planned: Some(&one.plan),
     };
-    let prepared = match possible(tx, wish) {
-        Ok(prepared) => prepared,
-        Err(error) if is_content(&error) => {
-            let decision = unprepared(&error, notes.now());
-            take(row, decision, notes.now())?;
+    match possible(tx, wish) {
+        Ok(prepared) => {
+            renew(row, &prepared, notes.now())?;
+            // The same targets with the same components; who is away by now is seen.
+            row.promotion.plan = prepared.plan.clone();
+            decide(tx, row, Scene::of(&prepared), notes.now(), context)?;
             write(tx, notes, &before, row)?;
-            return Ok(None);
+            Ok(Some(prepared))
         }
-        Err(error) => return Err(error),
-    };
-    renew(row, &prepared)?;
-    let asked = Asked {
-        id: Some(row.promotion.id),
-        by: &row.promotion.requested_by,
-        at: row.promotion.requested_at,
-        scheduled_for: row.promotion.scheduled_for,
-        override_request: row.promotion.override_request.as_ref(),
-        changed_by: &row.changed_by,
-        subject_hash: row.promotion.subject_hash,
-    };
-    let inputs = facts::inputs(tx, &prepared, asked, notes.now())?;
+        Err(error) if is_content(&error) => {
+            unprepared(tx, row, &error, notes.now(), context)?;
+            write(tx, notes, &before, row)?;
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Looks at every gate and takes the decision over, with all that it was made from.
+pub(super) fn decide(
+    tx: &mut Tx<'_>,
+    row: &mut PromotionRow,
+    scene: Scene<'_>,
+    now: Timestamp,
+    context: &Context,
+) -> Result<()> {
+    let inputs = facts::inputs(tx, scene, Asked::of(row), now)?;
     let decision = evaluate_timed(&inputs, || context.now());
     row.inputs = Some(inputs);
-    take(row, decision, notes.now())?;
-    write(tx, notes, &before, row)?;
-    Ok(Some(prepared))
+    take(row, decision, now)
+}
+
+/// Decides about something that can't be put together any more: why not is an input like all others, and denies.
+fn unprepared(tx: &mut Tx<'_>, row: &mut PromotionRow, error: &Error, now: Timestamp, context: &Context) -> Result<()> {
+    let one = &row.promotion;
+    let release: Release = resource::find_any(tx, one.release_id)?.ok_or_else(|| Error::not_found(one.release_id))?;
+    let environment: Environment = resource::find_any(tx, one.target_environment_id)?
+        .ok_or_else(|| Error::not_found(one.target_environment_id))?;
+    let rules = row.rules.stricter(&rules_now(tx, &environment)?);
+    let why = Unprepared { code: error.code().as_str().to_owned(), message: error.message().to_owned() };
+    let scene = Scene { release: &release, environment: &environment, rules: &rules, unprepared: Some(&why) };
+    decide(tx, row, scene, now, context)
 }
 
 /// What would be done, if nothing but gates can hold it up.
@@ -169,28 +192,32 @@ fn possible(tx: &mut Tx<'_>, wish: Wish<'_>) -> Result<Prepared> {
 }
 
 /// What approvals are given for, as it is now. Approvals of something else no longer count, by the hash.
-fn renew(row: &mut PromotionRow, prepared: &Prepared) -> Result<()> {
+/// The history tells when, and what changed.
+fn renew(row: &mut PromotionRow, prepared: &Prepared, now: Timestamp) -> Result<()> {
     let hash = prepared.subject.hash()?;
     if hash == row.promotion.subject_hash {
         return Ok(());
     }
     row.promotion.status = row.promotion.status.after(PromotionCommand::Reopen)?;
-    row.promotion.subject_hash = hash;
-    row.subject = prepared.subject.clone();
+    let from = std::mem::replace(&mut row.promotion.subject_hash, hash);
+    let subject = std::mem::replace(&mut row.subject, prepared.subject.clone());
+    let changed = subject.changed(&row.subject).into_iter().map(str::to_owned).collect();
+    if let Some(last) = row.promotion.decision.take() {
+        remember(row, Decision { subject_change: Some(SubjectChange { at: now, changed, from, to: hash }), ..last });
+    }
+    row.subjects.push(EarlierSubject { hash: from, subject });
+    keep_last(&mut row.subjects, SUBJECTS);
     row.rules = prepared.rules.clone();
-    row.promotion.plan = prepared.plan.clone();
     Ok(())
 }
 
 /// Takes a decision over: the status, the history, the place in the queue.
-pub(super) fn take(row: &mut PromotionRow, decision: Decision, now: Timestamp) -> Result<()> {
+fn take(row: &mut PromotionRow, decision: Decision, now: Timestamp) -> Result<()> {
     row.promotion.status = row.promotion.status.after(PromotionCommand::Evaluate(decision.outcome))?;
     if let Some(last) = row.promotion.decision.take()
         && !same_verdicts(&last, &decision)
     {
-        row.history.push(last);
-        let surplus = row.history.len().saturating_sub(HISTORY);
-        row.history.drain(..surplus);
+        remember(row, last);
     }
     row.approved_at = match decision.outcome {
         DecisionOutcome::Approved => row.approved_at.or(Some(now)),
@@ -198,6 +225,16 @@ pub(super) fn take(row: &mut PromotionRow, decision: Decision, now: Timestamp) -
     };
     row.promotion.decision = Some(decision);
     Ok(())
+}
+
+fn remember(row: &mut PromotionRow, last: Decision) {
+    row.history.push(last);
+    keep_last(&mut row.history, HISTORY);
+}
+
+fn keep_last<T>(all: &mut Vec<T>, most: usize) {
+    let surplus = all.len().saturating_sub(most);
+    all.drain(..surplus);
 }
 
 fn same_verdicts(a: &Decision, b: &Decision) -> bool {
@@ -226,49 +263,6 @@ fn is_content(error: &Error) -> bool {
         ErrorKind::Unprocessable | ErrorKind::NotFound | ErrorKind::Invalid => true,
         _ => false,
     }
-}
-
-/// The decision about something that can't be put together any more: an error denies.
-fn unprepared(error: &Error, at: Timestamp) -> Decision {
-    let gate = GateResult {
-        gate: GateType::ReleaseStatus,
-        version: current_version(GateType::ReleaseStatus),
-        verdict: GateVerdict::Error,
-        reason: format!("what would be deployed can't be put together: {}", error.message()),
-        data: serde_json::json!({ "code": error.code().as_str() }),
-        retry_at: None,
-        took_micros: 0,
-    };
-    Decision {
-        outcome: DecisionOutcome::Blocked,
-        evaluated_at: at,
-        gates: vec![gate],
-        engine_version: ENGINE_VERSION,
-        retry_at: None,
-    }
-}
-
-/// One job at a time for an application, or in an exclusive environment for all; others wait in the order
-/// of their approval.
-fn is_its_turn(tx: &mut Tx<'_>, row: &PromotionRow, prepared: &Prepared) -> Result<bool> {
-    let environment = &prepared.environment;
-    let busy = if environment.exclusive {
-        !jobs::open_in(tx, environment.id)?.is_empty()
-    } else {
-        !jobs::open_jobs(tx, environment.id, &row.promotion.application)?.is_empty()
-    };
-    if busy {
-        return Ok(false);
-    }
-    let place = |one: &PromotionRow| (one.approved_at, one.promotion.requested_at, one.promotion.id);
-    let mine = place(row);
-    let others = rows::waiting(tx, environment.id, &row.promotion.application)?;
-    Ok(!others.iter().any(|other| {
-        other.promotion.status == PromotionStatus::Approved
-            && !other.promotion.held
-            && other.promotion.id != row.promotion.id
-            && place(other) < mine
-    }))
 }
 
 /// Makes the job and seals the decision.

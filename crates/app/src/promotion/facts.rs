@@ -10,12 +10,17 @@ use plimsoll_core::{
     permission::Permission,
     promotion::{
         Approval, ApprovalFacts, ApproverFacts, DecisionInputs, EnvironmentFacts, FreezeFacts, Override,
-        PromotionFacts, ReleaseFacts, RulesInForce,
+        PromotionFacts, ReleaseFacts, RulesInForce, Unprepared,
         decide::{ENGINE_VERSION, Policies, gates_in_force},
     },
     release::{Release, ReleaseStatus},
 };
-use plimsoll_store::{Tx, freeze_window, identity::access, promotion as rows, resource};
+use plimsoll_store::{
+    Tx, freeze_window,
+    identity::access,
+    promotion::{self as rows, PromotionRow},
+    resource,
+};
 
 use super::{makers, predecessors, prepare::Prepared};
 use crate::identity::subject::holder;
@@ -33,12 +38,45 @@ pub(super) struct Asked<'a> {
     pub(super) subject_hash: Digest,
 }
 
+impl<'a> Asked<'a> {
+    /// Of a promotion's row.
+    pub(super) fn of(row: &'a PromotionRow) -> Self {
+        let one = &row.promotion;
+        Self {
+            id: Some(one.id),
+            by: &one.requested_by,
+            at: one.requested_at,
+            scheduled_for: one.scheduled_for,
+            override_request: one.override_request.as_ref(),
+            changed_by: &row.changed_by,
+            subject_hash: one.subject_hash,
+        }
+    }
+}
+
+/// What is to be brought where, under which rules.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scene<'a> {
+    pub(super) release: &'a Release,
+    pub(super) environment: &'a Environment,
+    pub(super) rules: &'a RulesInForce,
+    /// Why it can't be put together.
+    pub(super) unprepared: Option<&'a Unprepared>,
+}
+
+impl<'a> Scene<'a> {
+    pub(super) const fn of(prepared: &'a Prepared) -> Self {
+        let Prepared { release, environment, rules, .. } = prepared;
+        Self { release, environment, rules, unprepared: None }
+    }
+}
+
 /// All inputs of a decision for `at`.
-pub(super) fn inputs(tx: &mut Tx<'_>, prepared: &Prepared, asked: Asked<'_>, at: Timestamp) -> Result<DecisionInputs> {
-    let (environment, rules) = (&prepared.environment, &prepared.rules);
+pub(super) fn inputs(tx: &mut Tx<'_>, scene: Scene<'_>, asked: Asked<'_>, at: Timestamp) -> Result<DecisionInputs> {
+    let Scene { release, environment, rules, unprepared } = scene;
     let windows = freeze_window::relevant(tx, environment.id, at)?;
-    let predecessors = predecessors::predecessors(tx, &prepared.release, &rules.promotes_from.environment_ids)?;
-    let approval = approval(tx, prepared, asked, at)?;
+    let predecessors = predecessors::predecessors(tx, release, &rules.promotes_from.environment_ids)?;
+    let approval = approval(tx, scene, asked, at)?;
     Ok(DecisionInputs {
         engine_version: ENGINE_VERSION,
         at,
@@ -51,7 +89,7 @@ pub(super) fn inputs(tx: &mut Tx<'_>, prepared: &Prepared, asked: Asked<'_>, at:
             scheduled_for: asked.scheduled_for,
             override_request: asked.override_request.cloned(),
         },
-        release: release_facts(&prepared.release),
+        release: release_facts(release),
         environment: EnvironmentFacts {
             id: environment.id,
             name: environment.name.clone(),
@@ -63,6 +101,7 @@ pub(super) fn inputs(tx: &mut Tx<'_>, prepared: &Prepared, asked: Asked<'_>, at:
         freeze_windows: windows.iter().map(|window| FreezeFacts::of(window, at)).collect(),
         predecessors,
         approval,
+        unprepared: unprepared.cloned(),
     })
 }
 
@@ -92,17 +131,17 @@ fn release_facts(release: &Release) -> ReleaseFacts {
     }
 }
 
-fn approval(tx: &mut Tx<'_>, prepared: &Prepared, asked: Asked<'_>, at: Timestamp) -> Result<ApprovalFacts> {
+fn approval(tx: &mut Tx<'_>, scene: Scene<'_>, asked: Asked<'_>, at: Timestamp) -> Result<ApprovalFacts> {
     let people = makers::People { requested: Some(asked.by), changed: asked.changed_by };
-    let environment = prepared.environment.id;
-    let makers = makers::makers(tx, &prepared.release, environment, &prepared.rules, people, at)?;
+    let environment = scene.environment.id;
+    let makers = makers::makers(tx, scene.release, environment, people, at)?;
     let mut given = Vec::new();
     if let Some(id) = asked.id {
         for one in rows::given(tx, id)? {
             given.push(approver(tx, &one, environment)?);
         }
     }
-    Ok(ApprovalFacts { policies: prepared.rules.policies.clone(), given, makers })
+    Ok(ApprovalFacts { policies: scene.rules.policies.clone(), given, makers })
 }
 
 /// A yes or no with what its giver is now.

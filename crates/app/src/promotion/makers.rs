@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use plimsoll_core::{
     Result, Timestamp,
     actor::Actor,
-    id::{EnvironmentId, TypedId as _, UserId},
+    id::{EnvironmentId, UserId},
     promotion::{
-        Maker, MakerRole, RulesInForce,
+        Maker, MakerRole,
         makers::{Hands, RULE_CHANGE_SECONDS, collect},
     },
     release::Release,
@@ -23,13 +23,11 @@ pub(super) fn makers(
     tx: &mut Tx<'_>,
     release: &Release,
     environment: EnvironmentId,
-    rules: &RulesInForce,
     people: People<'_>,
     at: Timestamp,
 ) -> Result<Vec<Maker>> {
-    let policies: Vec<_> = rules.policies.iter().map(|policy| policy.id.uuid()).collect();
     let since = at.plus_seconds(-RULE_CHANGE_SECONDS);
-    let changed_rules = rows::rule_changes(tx, environment, &policies, since)?;
+    let changed_rules = rows::rule_changes(tx, environment, since)?;
     let mut made_release = release.makers.clone();
     made_release.push(release.created_by);
     let mut hands = Hands {

@@ -14,6 +14,7 @@ mod prepare;
 pub mod preview;
 pub mod read;
 mod seal;
+mod turn;
 
 use plimsoll_core::{Result, Timestamp, deployment::DeploymentJob, id::PromotionId};
 use plimsoll_store::{Tx, promotion::PromotionRow, resource, work};

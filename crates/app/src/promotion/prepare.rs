@@ -112,6 +112,10 @@ pub(crate) fn prepare(tx: &mut Tx<'_>, wish: Wish<'_>) -> Result<Prepared> {
             skip: place.skip,
             spec: resolved.get(&place.target.id).map(|one| &one.spec),
             running: known.get(&place.target.id).map(|one| &one.spec),
+            kept: wish
+                .planned
+                .filter(|_| place.skip == Some(SkipReason::Deleted))
+                .and_then(|plan| plan.targets.iter().find(|one| one.target_id == place.target.id)),
         })
         .collect();
     let planned = plan::make(&strategy, &inputs, Chosen::All)?;
@@ -159,24 +163,26 @@ struct PlaceRow {
 
 /// The environment's targets; of a plan that was made before, its own, deleted ones included.
 fn places(tx: &mut Tx<'_>, environment: &Environment, planned: Option<&Plan>) -> Result<Vec<PlaceRow>> {
-    let found: Vec<Target> = match planned {
-        None => targets::of_environment(tx, environment.id)?,
+    let found: Vec<(Target, Life)> = match planned {
+        None => targets::of_environment(tx, environment.id)?.into_iter().map(|one| (one, Life::Lives)).collect(),
         Some(plan) => {
             let ids: BTreeSet<TargetId> = plan.targets.iter().map(|one| one.target_id).collect();
-            let rows = ids.into_iter().map(|id| resource::find_any(tx, id)).collect::<Result<Vec<_>>>()?;
+            let rows = ids.into_iter().map(|id| known(tx, id)).collect::<Result<Vec<_>>>()?;
             rows.into_iter().flatten().collect()
         }
     };
     let mut agents = Agents::default();
     found
         .into_iter()
-        .map(|target| {
+        .map(|(target, life)| {
             let agent = agents.of(tx, &target)?;
             let fit = match &agent {
                 Some(agent) => fitness(tx, agent)?.is_fit(),
                 None => false,
             };
-            let skip = if target.maintenance {
+            let skip = if life == Life::Deleted {
+                Some(SkipReason::Deleted)
+            } else if target.maintenance {
                 Some(SkipReason::Maintenance)
             } else if fit {
                 None
@@ -187,6 +193,21 @@ fn places(tx: &mut Tx<'_>, environment: &Environment, planned: Option<&Plan>) ->
             Ok(PlaceRow { agent: id, platform: agent.as_ref().and_then(platform), skip, target })
         })
         .collect()
+}
+
+/// Whether a target is still there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Life {
+    Lives,
+    Deleted,
+}
+
+/// A target that was planned, as it is or as it last was.
+fn known(tx: &mut Tx<'_>, id: TargetId) -> Result<Option<(Target, Life)>> {
+    if let Some(target) = resource::find(tx, id)? {
+        return Ok(Some((target, Life::Lives)));
+    }
+    Ok(resource::find_any(tx, id)?.map(|target| (target, Life::Deleted)))
 }
 
 /// What an agent's host runs, in Go's words.

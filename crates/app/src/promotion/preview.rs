@@ -15,7 +15,7 @@ use plimsoll_protocol::promotion::PreviewGates;
 use plimsoll_store::{Tx, deployment::running, resource};
 
 use super::{
-    facts::{self, Asked},
+    facts::{self, Asked, Scene},
     owner::{self, Claims},
     prepare::{Wish, prepare},
 };
@@ -60,7 +60,7 @@ fn preview(tx: &mut Tx<'_>, caller: &Caller, body: &PreviewGates, release: &Rele
         changed_by: &[],
         subject_hash,
     };
-    let inputs = facts::inputs(tx, &prepared, asked, at)?;
+    let inputs = facts::inputs(tx, Scene::of(&prepared), asked, at)?;
     let decision = evaluate(&inputs);
     let missing = inputs
         .approval

@@ -24,6 +24,9 @@ use serde_json::json;
 use super::{facts, preview::changes};
 use crate::{App, Caller};
 
+/// Promotions that are read at once where all are looked through.
+const AT_ONCE: usize = 200;
+
 impl App {
     /// A page of promotions into environments that the caller may see.
     pub async fn promotion_list(&self, caller: &Caller, query: ListQuery) -> Result<Listing<Promotion>> {
@@ -91,12 +94,17 @@ impl App {
         self.store
             .read(caller.scope(), "my_pending_approvals", move |tx| {
                 let mut mine = Vec::new();
-                for row in rows::undecided(tx)? {
-                    if let Some(pending) = pending(tx, &owned, &row)? {
-                        mine.push(pending);
+                let mut after = None;
+                loop {
+                    let some = rows::undecided(tx, after, AT_ONCE)?;
+                    after = some.last().map(|row| (row.promotion.requested_at, row.promotion.id));
+                    for row in &some {
+                        mine.extend(pending(tx, &owned, row)?);
+                    }
+                    if some.len() < AT_ONCE {
+                        return Ok(mine);
                     }
                 }
-                Ok(mine)
             })
             .await
     }

@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 use plimsoll_core::{
     Digest, Error, Result,
     evidence_packet::EvidenceType,
-    promotion::{
-        Approval, DecisionRecord,
-        decide::{differences, evaluate},
-    },
+    id::EvidencePacketId,
+    promotion::{Approval, DecisionRecord},
 };
 use plimsoll_evidence::PredicateType;
 use plimsoll_store::{Tx, promotion as rows, promotion::PromotionRow, release as releases};
@@ -21,6 +19,24 @@ use crate::{
 
 /// Seals what was decided, from what, and who agreed; the packet's id goes to the promotion.
 pub(super) fn seal_decision(tx: &mut Tx<'_>, notes: &mut Notes, row: &mut PromotionRow) -> Result<()> {
+    let id = seal_row(tx, notes, row, Asked::ToBeKept)?;
+    row.promotion.evidence_packet_ids.push(id);
+    Ok(())
+}
+
+/// Seals the decision about what was asked for with `failIfBlocked` and is not kept.
+pub(super) fn seal_refusal(tx: &mut Tx<'_>, notes: &mut Notes, row: &PromotionRow) -> Result<EvidencePacketId> {
+    seal_row(tx, notes, row, Asked::FailIfBlocked)
+}
+
+/// How a promotion was asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    ToBeKept,
+    FailIfBlocked,
+}
+
+fn seal_row(tx: &mut Tx<'_>, notes: &mut Notes, row: &PromotionRow, asked: Asked) -> Result<EvidencePacketId> {
     let (sealed, release_digest) = releases::seal(tx, row.promotion.release_id)?;
     let subjects: BTreeMap<String, Digest> =
         sealed.components.iter().map(|one| (one.component.clone(), one.digest)).collect();
@@ -29,10 +45,6 @@ pub(super) fn seal_decision(tx: &mut Tx<'_>, notes: &mut Notes, row: &mut Promot
     let decided = one.decision.clone().zip(row.inputs.clone());
     let (decision, inputs) =
         decided.ok_or_else(|| Error::internal_defect("a promotion is sealed before it was ever decided"))?;
-    // Where the last look could not even put together what would be deployed, there are no inputs to it: what
-    // is sealed follows from those that are.
-    let again = evaluate(&inputs);
-    let decision = if differences(&decision, &again).is_empty() { decision } else { again };
     let record = DecisionRecord::new(decision.clone(), inputs, row.history.clone())?;
     let says = json!({
         "promotionId": one.id, "status": one.status, "application": one.application,
@@ -42,19 +54,17 @@ pub(super) fn seal_decision(tx: &mut Tx<'_>, notes: &mut Notes, row: &mut Promot
         "override": one.override_request, "plan": one.plan, "subjectHash": one.subject_hash,
         "supersededBy": one.superseded_by, "deploymentJobId": one.deployment_job_id,
         "inputs": record.inputs, "inputsHash": record.inputs_hash, "decision": decision,
-        "history": record.history, "approvals": approvals,
+        "history": record.history, "approvals": approvals, "failIfBlocked": asked == Asked::FailIfBlocked,
     });
     let draft =
         Draft { kind: EvidenceType::PromotionDecision, predicate: PredicateType::PromotionDecision, subjects, says };
     let (promotion, release, environment, job) =
         (one.id, one.release_id, one.target_environment_id, one.deployment_job_id);
-    let id = seal(tx, notes, draft, |packet| {
-        packet.promotion_id = Some(promotion);
+    seal(tx, notes, draft, |packet| {
+        packet.promotion_id = (asked == Asked::ToBeKept).then_some(promotion);
         packet.release_id = Some(release);
         packet.release_digest = Some(release_digest);
         packet.environment_id = Some(environment);
         packet.deployment_job_id = job;
-    })?;
-    row.promotion.evidence_packet_ids.push(id);
-    Ok(())
+    })
 }

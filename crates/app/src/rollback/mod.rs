@@ -170,6 +170,7 @@ fn start(
                 skip: place.skip,
                 spec: planned.and_then(|one| one.spec.as_ref()),
                 running: planned.and_then(|one| one.previous.as_ref()),
+                kept: None,
             }
         })
         .collect();

@@ -37,7 +37,7 @@ async fn environment(shop: &Shop, json: Value) -> Result<Environment> {
 }
 
 /// A second environment after the shop's own, with a target that the same agent serves.
-async fn after(shop: &Shop, hand: &Hand, more: Value) -> Result<Environment> {
+pub async fn after(shop: &Shop, hand: &Hand, more: Value) -> Result<Environment> {
     let mut json = json!({"name": "prod", "promotesFrom": {"environmentIds": [shop.environment.id]}});
     json.as_object_mut().context("an object")?.extend(more.as_object().context("an object")?.clone());
     let made = environment(shop, json).await?;
@@ -45,18 +45,18 @@ async fn after(shop: &Shop, hand: &Hand, more: Value) -> Result<Environment> {
     Ok(made)
 }
 
-fn verdict(of: &Promotion, gate: GateType) -> Option<GateVerdict> {
+pub fn verdict(of: &Promotion, gate: GateType) -> Option<GateVerdict> {
     of.decision.as_ref()?.gates.iter().find(|one| one.gate == gate).map(|one| one.verdict)
 }
 
-async fn packets(shop: &Shop, kind: EvidenceType) -> Result<Vec<EvidencePacket>> {
+pub async fn packets(shop: &Shop, kind: EvidenceType) -> Result<Vec<EvidencePacket>> {
     let caller = shop.world.caller(Op::EvidencePacketList);
     let all = shop.world.app.evidence_packet_list(&caller, everything::<PacketRow>("createdAt")?).await?.items;
     Ok(all.into_iter().filter(|one| one.kind == kind).collect())
 }
 
 /// Brings what was asked for in an environment that may start it.
-async fn carry_out(shop: &Shop, hand: &Hand) -> Result<()> {
+pub async fn carry_out(shop: &Shop, hand: &Hand) -> Result<()> {
     shop.world.clock.forward(1);
     shop.advance().await?;
     let offer = hand.take(&shop.world).await?;

@@ -4,8 +4,10 @@ use anyhow::Result;
 use plimsoll_app::deployment;
 use plimsoll_core::{
     Digest,
+    audit::AuditOutcome,
     deployment::{DeploymentJob, JobStatus},
     evidence_packet::EvidenceType,
+    id::EvidencePacketId,
     promotion::{DecisionOutcome, GateVerdict, PendingApproval, PromotionStatus, decide},
 };
 use plimsoll_protocol::operation::OperationId as Op;
@@ -118,8 +120,21 @@ pub async fn a_change_of_what_was_approved_voids_approvals(world: World) -> Resu
     assert_eq!(changed.status, PromotionStatus::AwaitingApproval);
     let given = shop.world.app.promotion_approvals(&asker, asked.id).await?;
     assert!(!given[0].valid && given[0].void_reason.is_some(), "{given:?}");
-    assert_eq!(code(shop.approve(&ada, &asked, asked.subject_hash).await), "SUBJECT_CHANGED");
+    let refused = shop.approve(&ada, &asked, asked.subject_hash).await.unwrap_err();
+    assert_eq!(refused.code().as_str(), "SUBJECT_CHANGED");
+    let told = json!({"subjectHash": changed.subject_hash, "changed": ["variables"]});
+    assert_eq!(refused.public_details(), Some(&told));
     shop.approve(&ada, &asked, changed.subject_hash).await?;
+    // The history tells it, also when no verdict did change, and goes into the packet.
+    let history = shop.world.app.promotion_decision(&asker, asked.id).await?.history;
+    let seen: Vec<_> = history.iter().filter_map(|one| one.subject_change.clone()).collect();
+    assert_eq!(seen.len(), 1, "{history:?}");
+    assert_eq!((seen[0].from, seen[0].to), (asked.subject_hash, changed.subject_hash));
+    assert_eq!(seen[0].changed, ["variables"]);
+    let cancel = shop.now(&asker, Op::PromotionCancel);
+    shop.world.app.promotion_cancel(&cancel, asked.id, body(json!({}))).await?;
+    let sealed = shop.world.app.promotion_evidence(&asker, asked.id).await?.remove(0);
+    assert!(sealed.statement["predicate"]["history"].to_string().contains(&changed.subject_hash.to_string()));
     Ok(())
 }
 
@@ -135,7 +150,19 @@ pub async fn a_freeze_holds_it_up_and_its_end_lets_it_go(world: World) -> Result
     let refused = shop.ask(&asker, &release, json!({"failIfBlocked": true})).await.unwrap_err();
     assert_eq!(refused.code().as_str(), "PROMOTION_BLOCKED");
     assert!(refused.public_details().unwrap()["gates"].as_array().unwrap().len() >= 2);
+    // Nothing is left of it but what was decided, and from what.
     assert_eq!(shop.world.count("SELECT count(*) FROM promotion").await?, 0);
+    let packet: EvidencePacketId = body(refused.public_details().unwrap()["evidencePacketId"].clone());
+    let sealed = shop.world.app.evidence_packet_get(&asker, packet).await?;
+    assert_eq!((sealed.kind, sealed.promotion_id), (EvidenceType::PromotionDecision, None));
+    let says = &sealed.statement["predicate"];
+    assert_eq!((&says["failIfBlocked"], &says["decision"]["outcome"]), (&json!(true), &json!("blocked")));
+    let (inputs, decision) = (body(says["inputs"].clone()), body(says["decision"].clone()));
+    assert_eq!(decide::replay(&inputs, &decision)?, Vec::<String>::new());
+    let trail = shop.world.trail().await?;
+    let told: Vec<_> = trail.iter().filter(|event| event.action == "promotion_create").collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!((told[0].outcome, told[0].error_code.as_deref()), (AuditOutcome::Refused, Some("PROMOTION_BLOCKED")));
     let asked = shop.ask(&asker, &release, json!({})).await?;
     assert_eq!(asked.status, PromotionStatus::Blocked);
     let gates = asked.decision.clone().expect("a decision").gates;

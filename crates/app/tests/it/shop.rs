@@ -26,7 +26,7 @@ pub struct Shop {
     pub world: World,
     pub environment: Environment,
     pub integration: String,
-    approver_role: RoleId,
+    pub approver_role: RoleId,
     pub component: ComponentId,
 }
 
@@ -64,6 +64,17 @@ impl Shop {
         version: &str,
         components: &[(ComponentId, &str)],
     ) -> Result<Release> {
+        self.release_running(application, version, components, json!({})).await
+    }
+
+    /// The same, each component with this runtime.
+    pub async fn release_running(
+        &self,
+        application: &str,
+        version: &str,
+        components: &[(ComponentId, &str)],
+        runtime: Value,
+    ) -> Result<Release> {
         let (world, now, digest) = (&self.world, self.world.clock.now(), digest_of(version));
         let parts: Vec<Value> = components
             .iter()
@@ -79,7 +90,7 @@ impl Shop {
             .map(|part| {
                 let mut part = part.clone();
                 let more = json!({
-                    "registryIntegrationId": self.integration, "repository": "shop/api", "runtime": {},
+                    "registryIntegrationId": self.integration, "repository": "shop/api", "runtime": runtime,
                     "configured": [], "dependsOn": [], "placement": {}, "instances": 1,
                     "platforms": [{
                         "os": "linux", "architecture": "amd64", "manifest": digest, "config": digest, "sizeBytes": 1
@@ -110,28 +121,30 @@ impl Shop {
         Ok(release)
     }
 
-    /// Somebody who may sign in and approve here.
-    pub async fn approver(&self, name: &str) -> Result<Caller> {
+    /// Somebody who may sign in.
+    pub async fn person(&self, name: &str) -> Result<Caller> {
         let (world, now) = (&self.world, self.world.clock.now());
         let mut caller = world.caller(Op::PromotionApprove);
         let user: User = serde_json::from_value(json!({
             "id": caller.principal.user, "name": name, "active": true, "mustChangePassword": false,
             "revision": 1, "createdAt": now, "updatedAt": now
         }))?;
+        world.app.store.write(Scope::Tenant(world.tenant), "test", move |tx| resource::insert(tx, &user)).await?;
+        caller.principal.name = name.to_owned();
+        Ok(caller)
+    }
+
+    /// Somebody who may sign in and approve here.
+    pub async fn approver(&self, name: &str) -> Result<Caller> {
+        let (world, now) = (&self.world, self.world.clock.now());
+        let caller = self.person(name).await?;
+        let user = caller.principal.user;
         let binding: RoleBinding = serde_json::from_value(json!({
             "id": world.app.context.id::<plimsoll_core::id::RoleBindingId>(), "roleId": self.approver_role,
-            "role": "approver", "principal": { "type": "user", "id": user.id.uuid() }, "createdBy": user.id,
+            "role": "approver", "principal": { "type": "user", "id": user.uuid() }, "createdBy": user,
             "createdAt": now, "revision": 1
         }))?;
-        world
-            .app
-            .store
-            .write(Scope::Tenant(world.tenant), "test", move |tx| {
-                resource::insert(tx, &user)?;
-                resource::insert(tx, &binding)
-            })
-            .await?;
-        caller.principal.name = name.to_owned();
+        world.app.store.write(Scope::Tenant(world.tenant), "test", move |tx| resource::insert(tx, &binding)).await?;
         Ok(caller)
     }
 

@@ -31,6 +31,8 @@ pub struct PlanInput<'a> {
     pub spec: Option<&'a DeploymentSpec>,
     /// What it runs of the application, as sealed when it came.
     pub running: Option<&'a DeploymentSpec>,
+    /// Of a target that is no more, what was planned for it: that stays as it was, and is skipped.
+    pub kept: Option<&'a PlanTarget>,
 }
 
 /// Which targets a request is about.
@@ -52,10 +54,10 @@ pub fn make(strategy: &Strategy, targets: &[PlanInput<'_>], chosen: Chosen<'_>) 
             Chosen::All => true,
             Chosen::These(ids) => ids.contains(&target.target_id),
         };
-        match (wanted, target.spec, target.running) {
-            (false, _, _) => left_out.push(out(LeftOutReason::NotChosen)),
-            (true, None, None) => left_out.push(out(LeftOutReason::NoComponent)),
-            (true, _, _) => planned.push((target, plan_target(target)?)),
+        match (wanted, target.spec.or(target.running).is_some() || target.kept.is_some()) {
+            (false, _) => left_out.push(out(LeftOutReason::NotChosen)),
+            (true, false) => left_out.push(out(LeftOutReason::NoComponent)),
+            (true, true) => planned.push((target, plan_target(target)?)),
         }
     }
     if planned.is_empty() {
@@ -100,6 +102,9 @@ fn order(strategy: &Strategy, a: &PlanInput<'_>, b: &PlanInput<'_>) -> Ordering 
 }
 
 fn plan_target(target: &PlanInput<'_>) -> Result<PlanTarget> {
+    if let Some(kept) = target.kept {
+        return Ok(PlanTarget { batch: 0, skip: Some(SkipReason::Deleted), ..kept.clone() });
+    }
     if let Some(spec) = target.spec {
         ports::check(target.name, spec)?;
     }

@@ -28,7 +28,7 @@ fn all_at_once() -> Strategy {
 }
 
 fn input<'a>(number: u128, name: &'a str, labels: &'a Labels, spec: &'a DeploymentSpec) -> PlanInput<'a> {
-    PlanInput { target_id: id(number), name, labels, skip: None, spec: Some(spec), running: None }
+    PlanInput { target_id: id(number), name, labels, skip: None, spec: Some(spec), running: None, kept: None }
 }
 
 fn order_of(plan: &Plan) -> Vec<(&str, u32)> {
@@ -117,6 +117,20 @@ fn what_no_component_selects_is_listed_or_emptied() {
     assert_eq!(plan.targets[1].components[0].change, PlannedChange::Removed);
     assert_eq!(plan.left_out[0].reason, LeftOutReason::NoComponent);
     assert_eq!(make(&all_at_once(), &[unused], Chosen::All).unwrap_err().code(), ErrorCode::NoTargetForComponent);
+}
+
+#[test]
+fn what_was_planned_for_a_deleted_target_stays() {
+    let none = labels(&[]);
+    let (wanted, running) = (spec(1, vec![component(1, "2")]), spec(1, vec![component(1, "1"), component(2, "1")]));
+    let before =
+        [input(1, "a", &none, &wanted), PlanInput { running: Some(&running), ..input(2, "b", &none, &wanted) }];
+    let first = make(&rolling("1", None), &before, Chosen::All).unwrap();
+    let gone = PlanInput { spec: None, running: None, kept: Some(&first.targets[1]), ..before[1] };
+    let then = make(&rolling("1", None), &[before[0], gone], Chosen::All).unwrap();
+    assert_eq!((then.hash, then.batches), (first.hash, 2));
+    assert_eq!(then.targets[1].components, first.targets[1].components, "what it would have lost, too");
+    assert_eq!(then.targets[1].skip, Some(SkipReason::Deleted));
 }
 
 #[test]

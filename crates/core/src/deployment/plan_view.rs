@@ -81,6 +81,8 @@ pub enum SkipReason {
     Maintenance,
     /// Its agent does not answer; the strategy says what then.
     Offline,
+    /// It was deleted after the plan was made.
+    Deleted,
 }
 
 /// A target that gets nothing.

@@ -5,6 +5,7 @@ pub mod freeze_window;
 pub mod gate;
 pub mod path;
 mod recurrence;
+pub mod secret;
 pub mod strategy;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use crate::{
 
 pub use freeze_window::{Exemptions, FreezeWindow, Occurrence, When};
 pub use gate::{GateDefinition, GateType};
+pub use secret::secret_for;
 pub use strategy::{BatchSize, FailurePolicy, OfflineTargets, Strategy};
 
 /// A stage that releases are promoted into.

@@ -65,7 +65,14 @@ pub fn evaluate_timed(inputs: &DecisionInputs, mut clock: impl FnMut() -> Timest
     }
     let retry_at = results.iter().filter(|one| !passes(one.verdict)).filter_map(|one| one.retry_at).min();
     let outcome = outcome(inputs, &results, awaits_override);
-    Decision { outcome, evaluated_at: inputs.at, gates: results, engine_version: ENGINE_VERSION, retry_at }
+    Decision {
+        outcome,
+        evaluated_at: inputs.at,
+        gates: results,
+        engine_version: ENGINE_VERSION,
+        retry_at,
+        subject_change: None,
+    }
 }
 
 const fn passes(verdict: GateVerdict) -> bool {
@@ -107,6 +114,10 @@ fn overrule(result: &mut GateResult, inputs: &DecisionInputs) -> Overrule {
     let Some(wish) = &inputs.promotion.override_request else { return Overrule::Refused };
     if result.gate == GateType::FreezeWindow && !exempted(inputs) {
         result.reason.push_str("; an override can be asked for only by those whom the window exempts");
+        return Overrule::Refused;
+    }
+    if result.gate == GateType::ReleaseStatus && inputs.unprepared.is_some() {
+        result.reason.push_str("; no override can help that");
         return Overrule::Refused;
     }
     let people = override_approvers(&inputs.approval, &inputs.promotion.subject_hash).len();

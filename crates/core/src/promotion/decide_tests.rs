@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     environment::{Exemptions, Occurrence, PromotesFrom},
     promotion::{
-        ApprovalVerdict, ApproverFacts, FreezeFacts, MakerRole, Override, PredecessorFacts,
+        ApprovalVerdict, ApproverFacts, FreezeFacts, MakerRole, Override, PredecessorFacts, Unprepared,
         testing::{at, facts, id, inputs, maker, now, policy, predecessor, rule, yes},
     },
     release::ReleaseStatus,
@@ -255,4 +255,20 @@ fn makers_stand_in_the_inputs() {
     case.approval.given = vec![yes(1, &["approver"]), yes(2, &["approver"])];
     case.approval.makers = vec![maker(1, MakerRole::Requested)];
     assert_eq!(evaluate(&case).outcome, DecisionOutcome::AwaitingApproval);
+}
+
+#[test]
+fn what_cannot_be_put_together_is_blocked_whoever_asks() {
+    let mut case = inputs();
+    let why = Unprepared { code: "UNKNOWN_REFERENCE".to_owned(), message: "there is no nothing.here".to_owned() };
+    case.unprepared = Some(why);
+    let wish = Override { gates: vec![GateType::ReleaseStatus], reason: "now".to_owned() };
+    for wish in [None, Some(wish)] {
+        case.promotion.override_request = wish;
+        case.approval.given = vec![yes(2, &["approver"]), yes(3, &["approver"])];
+        let decision = evaluate(&case);
+        assert_eq!((decision.outcome, decision.gates[0].verdict), (DecisionOutcome::Blocked, GateVerdict::Error));
+        assert!(decision.gates[0].reason.contains("nothing.here"), "{}", decision.gates[0].reason);
+        assert_eq!(replay(&case, &decision).unwrap(), Vec::<String>::new());
+    }
 }

@@ -35,6 +35,20 @@ pub struct DecisionInputs {
     pub predecessors: Vec<PredecessorFacts>,
     /// Who must agree, and who did.
     pub approval: ApprovalFacts,
+    /// Why what would be deployed can't be put together, if it can't.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unprepared: Option<Unprepared>,
+}
+
+/// Why what would be deployed can't be put together any more: a value names what is not there, a secret is
+/// gone. The release can't be brought as long as that is so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Unprepared {
+    /// The code of the error.
+    pub code: String,
+    /// What is wrong, for people.
+    pub message: String,
 }
 
 impl DecisionInputs {

@@ -27,7 +27,7 @@ use crate::{
 
 pub use facts::{
     ApprovalFacts, ApproverFacts, DecisionInputs, EnvironmentFacts, FreezeFacts, GateInForce, PolicyFacts,
-    PredecessorFacts, PromotionFacts, ReleaseFacts,
+    PredecessorFacts, PromotionFacts, ReleaseFacts, Unprepared,
 };
 pub use makers::{Maker, MakerRole};
 pub use policy::{Approval, ApprovalPolicy, ApprovalRule, ApprovalVerdict, Approvers, PendingApproval, RuleProgress};
@@ -35,7 +35,7 @@ pub use preview::{ComponentChange, ComponentChangeKind, GatePreview, ResolvedTar
 pub use rules::RulesInForce;
 pub use state::PromotionCommand;
 pub use subject::{SecretVersion, Subject};
-pub use verdict::{Decision, DecisionOutcome, DecisionRecord, GateResult, GateVerdict};
+pub use verdict::{Decision, DecisionOutcome, DecisionRecord, GateResult, GateVerdict, SubjectChange};
 
 /// The request to bring a release into an environment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]

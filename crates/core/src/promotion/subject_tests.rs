@@ -37,6 +37,7 @@ fn plan(version: &str, targets: &[u128]) -> Plan {
             skip: None,
             spec: Some(&shown),
             running: None,
+            kept: None,
         })
         .collect();
     make(&Strategy::default(), &inputs, Chosen::All).unwrap()

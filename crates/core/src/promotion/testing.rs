@@ -131,6 +131,7 @@ pub(crate) fn inputs() -> DecisionInputs {
         freeze_windows: Vec::new(),
         predecessors: vec![predecessor(31, "staging")],
         approval: facts(vec![], vec![], vec![maker(1, MakerRole::Requested)]),
+        unprepared: None,
     }
 }
 

@@ -86,6 +86,24 @@ pub struct Decision {
     /// When the earliest gate that does not pass may change by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<Timestamp>,
+    /// In the history: what was to be approved changed after this evaluation, and approvals were void.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject_change: Option<SubjectChange>,
+}
+
+/// A change of what is to be approved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SubjectChange {
+    /// When it was seen.
+    pub at: Timestamp,
+    /// The parts that changed: `release`, `environment`, `strategy`, `variables`, `secrets`, `rules`, `plan`,
+    /// `override`.
+    pub changed: Vec<String>,
+    /// The `subjectHash` before.
+    pub from: Digest,
+    /// The `subjectHash` after.
+    pub to: Digest,
 }
 
 /// A decision as `GET /promotions/{id}/decision` answers it, with all that it was made from.
@@ -104,7 +122,8 @@ pub struct DecisionRecord {
     pub inputs: DecisionInputs,
     /// SHA-256 of the canonical JSON of the inputs.
     pub inputs_hash: Digest,
-    /// The evaluations before it whose verdicts were others, oldest first.
+    /// The evaluations before it whose verdicts were others, or after which what is to be approved changed,
+    /// oldest first.
     pub history: Vec<Decision>,
 }
 
@@ -112,7 +131,7 @@ impl DecisionRecord {
     /// The record of `decision`, made from `inputs`.
     pub fn new(decision: Decision, inputs: DecisionInputs, history: Vec<Decision>) -> crate::Result<Self> {
         let inputs_hash = inputs.hash()?;
-        let Decision { outcome, evaluated_at, gates, engine_version, retry_at: _ } = decision;
+        let Decision { outcome, evaluated_at, gates, engine_version, retry_at: _, subject_change: _ } = decision;
         Ok(Self { outcome, evaluated_at, gates, engine_version, inputs, inputs_hash, history })
     }
 }

@@ -80,6 +80,7 @@ pub fn resolve_spec(source: SpecSource<'_>, scope: &ValueScope, components: &[Co
     for component in source.sealed.components.iter().filter(|one| components.contains(&one.component_id)) {
         let resolver = Resolver::new(&names(source.sealed, component, scope));
         let values = values::resolve(source.sealed, component, scope, &resolver)?;
+        scope.check_secrets(component)?;
         spec.components.push(ComponentSpec {
             component_id: component.component_id,
             name: component.component.clone(),

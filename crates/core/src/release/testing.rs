@@ -158,6 +158,7 @@ pub(crate) fn scope() -> super::values::ValueScope {
         labels: labels(&[("zone", "eu"), ("role", "web")]),
         platform: Some(platform("amd64")),
         registry_mirrors: BTreeMap::new(),
+        secrets: vec![],
         promotion: BTreeMap::new(),
     }
 }

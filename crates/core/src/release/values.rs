@@ -14,7 +14,7 @@ use super::{
 use crate::{
     component::Platform,
     deployment::spec::{ResolvedValue, ResolvedValues, ValueSource},
-    environment::{Environment, ScopedVariables},
+    environment::{Environment, ScopedVariables, SecretRef, secret_for},
     error::{Error, ErrorCode, Result},
     id::{EnvironmentId, IntegrationId, TargetId},
     inventory::Target,
@@ -42,6 +42,8 @@ pub struct ValueScope {
     pub platform: Option<Platform>,
     /// How it reaches registries: `host[:port][/prefix]` by integration.
     pub registry_mirrors: BTreeMap<IntegrationId, String>,
+    /// The environment's secrets.
+    pub secrets: Vec<SecretRef>,
     /// The promotion's variables.
     pub promotion: Variables,
 }
@@ -60,8 +62,17 @@ impl ValueScope {
             labels: target.labels.clone(),
             platform,
             registry_mirrors: target.registry_mirrors.clone(),
+            secrets: environment.secret_refs.clone(),
             promotion: promotion.clone(),
         }
+    }
+
+    /// Whether the target is given each secret that `component` asks for: better told now than on the host.
+    pub(super) fn check_secrets(&self, component: &SealedComponent) -> Result<()> {
+        let target = (self.target.as_str(), &self.labels);
+        component.runtime.secrets.iter().try_for_each(|wanted| {
+            secret_for(&self.secrets, &wanted.name, target, |one| (one.name.as_str(), &one.target_labels)).map(drop)
+        })
     }
 
     /// The scoped variables that hold on this target: for each name the most specific one.

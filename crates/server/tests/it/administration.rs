@@ -153,7 +153,9 @@ async fn the_last_administrator_stays(world: &World) {
     let id = admin["id"].as_str().unwrap();
     let bindings = world.get(&format!("/api/v1/role-bindings?filter={{\"principal.id\":\"{id}\"}}")).await;
     let binding = format!("/api/v1/role-bindings/{}", bindings.data()[0]["id"].as_str().unwrap());
-    world.call("DELETE", &binding, Some(&world.admin), None).await.expect(422, "RULE_VIOLATED");
+    world.call("DELETE", &binding, Some(&world.admin), None).await.expect(400, "VALIDATION_FAILED");
+    let said = format!("{binding}?reason=left");
+    world.call("DELETE", &said, Some(&world.admin), None).await.expect(422, "RULE_VIOLATED");
     let path = format!("/api/v1/users/{id}");
     world.call("DELETE", &path, Some(&world.admin), None).await.expect(422, "RULE_VIOLATED");
     let mut off = admin.clone();
@@ -166,7 +168,7 @@ async fn the_last_administrator_stays(world: &World) {
     // What only agents have nobody gives, and the role admin does not have it.
     all = Grants::new(all.iter().copied().filter(|grant| grant.permission != Permission::AgentSession));
     let token = world.token(world.home, world.context.id(), all);
-    let body = json!({ "roleId": role, "principal": to("user", &next) });
+    let body = json!({ "roleId": role, "principal": to("user", &next), "reason": "takes over" });
     assert_eq!(post_as(world, &token, "/api/v1/role-bindings", body).await.status, StatusCode::CREATED);
     assert_eq!(world.call("DELETE", &path, Some(&world.admin), None).await.status, StatusCode::NO_CONTENT);
     world.call("GET", &binding, Some(&world.admin), None).await.expect(404, "NOT_FOUND");

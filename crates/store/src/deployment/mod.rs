@@ -9,8 +9,9 @@ pub mod spec;
 use plimsoll_core::{
     Result, Timestamp,
     deployment::{DeploymentJob, Task},
-    id::{EnvironmentId, JobId, TargetId, TaskId},
+    id::{EnvironmentId, JobId, ReleaseId, TargetId, TaskId, TypedId as _},
 };
+use uuid::Uuid;
 
 use crate::{
     IntoValue, Tx, Value, params,
@@ -164,6 +165,35 @@ pub fn history(tx: &mut Tx<'_>, environment: EnvironmentId, application: &str) -
         "environment_id = $2 AND application = $3 ORDER BY created_at DESC, id DESC LIMIT 200",
         params![environment, application],
     )
+}
+
+/// The application's jobs in an environment before `before`, newest first: `most` of them.
+pub fn history_before(
+    tx: &mut Tx<'_>,
+    environment: EnvironmentId,
+    application: &str,
+    before: Option<(Timestamp, JobId)>,
+    most: usize,
+) -> Result<Vec<DeploymentJob>> {
+    let newest = (Timestamp::from_micros(i64::MAX), JobId::from_uuid(Uuid::max()));
+    let (at, id) = before.unwrap_or(newest);
+    resource::find_where(
+        tx,
+        "environment_id = $2 AND application = $3 AND (created_at < $4 OR (created_at = $4 AND id < $5))
+         ORDER BY created_at DESC, id DESC LIMIT $6",
+        params![environment, application, at, id, most as i64],
+    )
+}
+
+/// Whether a job ever brought the release there and succeeded.
+pub fn ever_succeeded(tx: &mut Tx<'_>, environment: EnvironmentId, release: ReleaseId) -> Result<bool> {
+    let tenant = tx.tenant()?;
+    let found = tx.query_opt(
+        "SELECT 1 FROM deployment_job
+         WHERE tenant_id = $1 AND environment_id = $2 AND release_id = $3 AND status = 'succeeded' LIMIT 1",
+        params![tenant, environment, release],
+    )?;
+    Ok(found.is_some())
 }
 
 /// Whether a target has a task in hand.

@@ -1,4 +1,4 @@
-//! `release_status`: the release is sealed and not blocked.
+//! `release_status`: the release is sealed and not blocked, and can be put together for its targets.
 
 use super::Finding;
 use crate::{
@@ -7,6 +7,10 @@ use crate::{
 };
 
 pub(super) fn v1(inputs: &DecisionInputs) -> Finding {
+    if let Some(why) = &inputs.unprepared {
+        let reason = format!("what would be deployed can't be put together: {}", why.message);
+        return Finding::new(GateVerdict::Error, reason, serde_json::json!({ "code": why.code }));
+    }
     let release = &inputs.release;
     let data = serde_json::json!({ "status": release.status, "blocked": release.blocked, "digest": release.digest });
     let why = release.deprecation_reason.as_deref().unwrap_or("no reason given");

@@ -108,7 +108,7 @@ async fn approver(world: &World, name: &str) -> String {
     let id = world.post("/api/v1/users", &json!({ "name": name })).await.id();
     let roles = world.get("/api/v1/roles?filter={\"name\":\"approver\"}").await;
     let role = roles.data()[0]["id"].clone();
-    let body = json!({ "roleId": role, "principal": { "type": "user", "id": id } });
+    let body = json!({ "roleId": role, "principal": { "type": "user", "id": id }, "reason": "their work" });
     world.post("/api/v1/role-bindings", &body).await.id();
     world.token(world.home, id.parse().unwrap(), all())
 }

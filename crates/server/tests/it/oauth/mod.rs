@@ -52,7 +52,8 @@ impl World {
 
     async fn bind(&self, role: &str, kind: &str, id: &str) -> Answer {
         let role = self.role(role).await;
-        self.post("/api/v1/role-bindings", &json!({ "roleId": role, "principal": { "type": kind, "id": id } })).await
+        let body = json!({ "roleId": role, "principal": { "type": kind, "id": id }, "reason": "their work" });
+        self.post("/api/v1/role-bindings", &body).await
     }
 
     /// A client with a role, owned by a person of its own.

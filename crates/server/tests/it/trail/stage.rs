@@ -57,7 +57,8 @@ impl<'a> Stage<'a> {
         let approver = stage.user().await;
         let roles = world.get_in(world.home, "/api/v1/roles?filter={\"name\":\"approver\"}").await;
         let role = roles.data()[0]["id"].clone();
-        let binding = json!({ "roleId": role, "principal": { "type": "user", "id": approver } });
+        let principal = json!({ "type": "user", "id": approver });
+        let binding = json!({ "roleId": role, "principal": principal, "reason": "their work" });
         stage.make("role-bindings", binding).await;
         stage.approver = approver.parse().unwrap();
         stage

@@ -15,6 +15,14 @@ CREATE TABLE environment_secret (
   PRIMARY KEY (tenant_id, environment_id, name, target_labels)
 ) {strict};
 
+-- The version of each secret that was removed: one that comes again goes on from there, so that no version ever
+-- stands for two values.
+CREATE TABLE environment_secret_spent (
+  tenant_id {text} NOT NULL, environment_id {text} NOT NULL, name {text} NOT NULL, target_labels {text} NOT NULL,
+  version {int} NOT NULL,
+  PRIMARY KEY (tenant_id, environment_id, name, target_labels)
+) {strict};
+
 CREATE TABLE freeze_window (
   tenant_id {text} NOT NULL, id {text} NOT NULL, revision {int} NOT NULL, created_at {int} NOT NULL,
   deleted_at {int}, body {text} NOT NULL,

@@ -21,6 +21,13 @@ CREATE TABLE approval (
 ) {strict};
 CREATE INDEX approval_by_promotion ON approval (tenant_id, promotion_id, at, id);
 
+-- Who changed what decides about an environment, and when: they are makers there for a while.
+CREATE TABLE rule_change (
+  tenant_id {text} NOT NULL, id {text} NOT NULL, environment_id {text} NOT NULL, user_id {text} NOT NULL, at {int} NOT NULL,
+  PRIMARY KEY (tenant_id, id)
+) {strict};
+CREATE INDEX rule_change_by_environment ON rule_change (tenant_id, environment_id, at);
+
 CREATE TABLE approval_policy (
   tenant_id {text} NOT NULL, id {text} NOT NULL, revision {int} NOT NULL, created_at {int} NOT NULL,
   deleted_at {int}, body {text} NOT NULL,
