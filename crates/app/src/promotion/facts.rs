@@ -60,7 +60,7 @@ pub(super) fn inputs(tx: &mut Tx<'_>, prepared: &Prepared, asked: Asked<'_>, at:
             soak_seconds: rules.soak_seconds,
         },
         gates: gates(environment, rules),
-        freeze_windows: windows.iter().map(|window| FreezeFacts::of(window, at)).collect(),
+        freeze_windows: FreezeFacts::deciding(&windows, at),
         predecessors,
         approval,
     })

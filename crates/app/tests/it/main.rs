@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 
 mod components;
+mod evidence;
 mod fake_registry;
 mod gates;
 mod hand;

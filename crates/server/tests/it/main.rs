@@ -7,6 +7,7 @@ mod bad_input;
 mod conventions;
 mod document;
 mod estate;
+mod evidence;
 mod examples;
 mod foreign;
 mod hand;
