@@ -1,7 +1,7 @@
 //! Files that are written from the code, committed, and compared by `make check`.
 
 use anyhow::{Context, Result};
-use plimsoll_core::{error::ErrorCode, permission::Permission};
+use plimsoll_core::{error::ErrorCode, evidence_packet::schema, permission::Permission};
 
 use crate::{Findings, repository::Repository};
 
@@ -15,6 +15,17 @@ struct Generated {
 const FILES: &[Generated] = &[
     Generated { path: "docs/reference/error-codes.md", make: error_codes },
     Generated { path: "docs/reference/permissions.md", make: permissions },
+    Generated {
+        path: "docs/reference/evidence/promotion-decision.v1.schema.json",
+        make: |_| predicate("promotion-decision"),
+    },
+    Generated { path: "docs/reference/evidence/deployment.v1.schema.json", make: |_| predicate("deployment") },
+    Generated { path: "docs/reference/evidence/rollback.v1.schema.json", make: |_| predicate("rollback") },
+    Generated {
+        path: "docs/reference/evidence/governance-change.v1.schema.json",
+        make: |_| predicate("governance-change"),
+    },
+    Generated { path: "docs/reference/evidence/sticker.v1.schema.json", make: |_| predicate("sticker") },
     Generated { path: "docs/reference/openapi.json", make: openapi },
 ];
 
@@ -73,6 +84,13 @@ fn permissions(_: &Repository) -> Result<String> {
     let rows: Vec<_> =
         Permission::ALL.iter().map(|one| [format!("`{}`", one.as_str()), one.meaning().to_owned()]).collect();
     Ok(page("Permissions", "Each operation needs exactly one of them.", ["permission", "allows to"], &rows))
+}
+
+/// The JSON Schema of a predicate type.
+fn predicate(word: &str) -> Result<String> {
+    let all = schema::all()?;
+    let (_, schema) = all.iter().find(|(name, _)| *name == word).context("a schema of this name")?;
+    Ok(serde_json::to_string_pretty(schema)? + "\n")
 }
 
 /// By a program that has the server in it; this one stays small.

@@ -21,9 +21,8 @@ use plimsoll_store::{
     idempotency::{self, IdempotencyKey, Reserved, StoredAnswer},
 };
 use serde::Serialize;
-use uuid::Uuid;
 
-use crate::{App, Caller};
+use crate::{App, Caller, notes::Seed};
 pub use crate::{
     change::{Change, Outcome, Reply},
     notes::Notes,
@@ -90,7 +89,7 @@ impl App {
         way: Way,
         decide: impl Fn(&mut Tx<'_>, &mut Notes) -> Result<Change<T>> + Send + 'static,
     ) -> Result<Reply> {
-        let (seed, tenant) = (self.context.uuid(), caller.tenant());
+        let (seed, tenant) = (Seed::draw(&self.context), caller.tenant());
         let Way { scope, reserved, sealer } = way;
         let (owned, reserved_too, sealed) = (caller.clone(), reserved.clone(), sealer.is_some());
         let result = self
@@ -144,7 +143,7 @@ impl App {
         operation: &'static str,
         decide: impl Fn(&mut Tx<'_>, &mut Notes) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let (seed, now) = (self.context.uuid(), self.context.now());
+        let (seed, now) = (Seed::draw(&self.context), self.context.now());
         let owned = principal.clone();
         self.store
             .write(Scope::Tenant(principal.tenant), operation, move |tx| {
@@ -220,7 +219,7 @@ enum Committed {
 fn attempt<T: Serialize>(
     tx: &mut Tx<'_>,
     caller: &Caller,
-    seed: Uuid,
+    seed: Seed,
     reserved: Option<&IdempotencyKey>,
     sealer: Option<&Sealer>,
     decide: &impl Fn(&mut Tx<'_>, &mut Notes) -> Result<Change<T>>,

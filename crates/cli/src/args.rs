@@ -125,13 +125,16 @@ pub(crate) enum StoredEvidence {
         /// The bare DSSE envelope instead of the Sigstore bundle
         #[arg(long)]
         dsse: bool,
+        /// A ZIP with both, the public key, a page to read and VERIFY.md
+        #[arg(long, conflicts_with = "dsse")]
+        bundle: bool,
     },
 }
 
 /// What needs no server.
 #[derive(Debug, Subcommand)]
 pub(crate) enum OfflineEvidence {
-    /// Check a packet's signature, form and subjects, without a server
+    /// Check a packet's signature, form and subjects (of a ZIP too), without a server
     Verify(Verify),
     /// Decide again from the inputs sealed in a packet, and compare with what was decided
     Replay {

@@ -37,6 +37,12 @@ pub enum VerifyError {
         /// Bytes allowed.
         limit: usize,
     },
+    /// Not an archive as we pack it.
+    #[error("the archive is not one of a packet: {detail}")]
+    BadArchive {
+        /// What is wrong.
+        detail: String,
+    },
     /// Not JSON.
     #[error("the {part} is not JSON: {detail}")]
     Unparsable {
@@ -163,6 +169,7 @@ impl VerifyError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::TooLarge { .. } => "too_large",
+            Self::BadArchive { .. } => "bad_archive",
             Self::Unparsable { .. } => "unparsable",
             Self::DuplicateKey { .. } => "duplicate_key",
             Self::Malformed { .. } => "malformed",

@@ -5,6 +5,7 @@
 //! Statement v1. Packet and statement are canonical JSON (RFC 8785) and nothing else is accepted, so each
 //! byte of a packet matters: whichever one is changed, [`verify_packet`] refuses the packet.
 
+pub mod archive;
 mod bundle;
 mod dsse;
 mod error;

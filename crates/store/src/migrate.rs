@@ -28,6 +28,7 @@ struct Migration {
 const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, readable_from: 1, parts: FIRST },
     Migration { version: 2, readable_from: 1, parts: SECOND },
+    Migration { version: 3, readable_from: 1, parts: &[include_str!("migrations/0003/evidence.sql")] },
 ];
 
 /// One file a noun.

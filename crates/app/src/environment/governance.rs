@@ -8,7 +8,7 @@ use plimsoll_core::{
     actor::Actor,
     canonical,
     environment::Environment,
-    evidence_packet::EvidenceType,
+    evidence_packet::{EvidenceType, predicate::GovernancePredicate},
     id::{ApprovalPolicyId, EnvironmentId, TypedId},
     label::Labels,
     permission::Permission,
@@ -127,21 +127,26 @@ pub(crate) fn seal_change(
     change: &RuleChange<'_>,
 ) -> Result<()> {
     for environment in environments {
-        let says = json!({
-            "environmentId": environment, "resource": change.noun, "resourceId": change.id, "name": change.name,
-            "reason": change.reason, "before": change.before, "after": change.after,
-            "changedBy": Actor::from(&caller.principal), "changedAt": notes.now(),
-            "requestId": caller.origin.request_id, "operation": caller.operation.as_str(),
-        });
-        // What the packet is about is the rule as it is now; of a removed one, as it was.
-        let about = if change.after.is_null() { change.before } else { change.after };
-        let name = format!("{}/{}", change.noun, change.name);
-        let draft = Draft {
-            kind: EvidenceType::GovernanceChange,
-            predicate: PredicateType::GovernanceChange,
-            subjects: BTreeMap::from([(name, canonical::digest(about)?)]),
-            says,
+        let says = GovernancePredicate {
+            environment_id: *environment,
+            resource: change.noun.to_owned(),
+            resource_id: change.id,
+            name: change.name.to_owned(),
+            reason: change.reason.to_owned(),
+            before: change.before.clone(),
+            after: change.after.clone(),
+            changed_by: Actor::from(&caller.principal),
+            changed_at: notes.now(),
+            request_id: caller.origin.request_id.clone(),
+            operation: caller.operation.as_str().to_owned(),
         };
+        // What the packet is about is the rule as it is now; of a removed one, as it was. Names are hashes in
+        // it too: a digest over a name among known things would tell the name.
+        let about = if change.after.is_null() { change.before } else { change.after };
+        let about = canonical::digest(&evidence::hide(notes, about.clone()).says)?;
+        let subjects = BTreeMap::from([(format!("{}/{}", change.noun, change.name), about)]);
+        let kinds = (EvidenceType::GovernanceChange, PredicateType::GovernanceChange);
+        let draft = Draft::new(notes, kinds, subjects, &says)?;
         let packet = evidence::seal(tx, notes, draft, |packet| packet.environment_id = Some(*environment))?;
         note_rule_change(tx, packet.uuid(), *environment, caller.principal.user, notes.now())?;
     }

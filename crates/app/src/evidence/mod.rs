@@ -1,35 +1,35 @@
 //! Evidence: sealed in the deciding transaction, signed a moment later, read and downloaded.
 
+mod job;
+mod people;
+mod seal;
 pub mod sign;
 
-use std::collections::BTreeMap;
-
-use plimsoll_core::{
-    Digest, Error, ErrorCode, Result, canonical,
-    deployment::{DeploymentJob, JobKind},
-    evidence_packet::{EvidencePacket, EvidenceStatus, EvidenceSubject, EvidenceType},
-    id::EvidencePacketId,
-};
-use plimsoll_evidence::{Packet, PredicateType, Statement, Subject};
+use plimsoll_core::{Error, ErrorCode, Result, evidence_packet::EvidencePacket, id::EvidencePacketId};
+use plimsoll_evidence::{Packet, PublicKey, archive};
 use plimsoll_store::{
-    Tx,
-    deployment::{self as rows, spec},
+    Tx, evidence_key,
     evidence_packet::{self, PacketRow},
     resource::{self, ListQuery, Listing, Resource as _},
-    rollback::RollbackRow,
-    version_sticker,
 };
-use serde_json::{Value, json};
 
-use crate::{App, Caller, Notes};
+use serde_json::json;
+
+pub(crate) use job::seal_job;
+pub(crate) use people::{Hidden, hide};
+pub(crate) use seal::{Draft, seal};
+
+use crate::{App, Caller};
 
 /// In which form a packet is downloaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PacketFormat {
     /// The Sigstore bundle, as it was signed.
-    Bundle,
+    Sigstore,
     /// The bare DSSE envelope.
     Dsse,
+    /// An archive with both, the public key, and a page to read.
+    Bundle,
 }
 
 impl App {
@@ -46,10 +46,16 @@ impl App {
     /// One packet.
     pub async fn evidence_packet_get(&self, caller: &Caller, id: EvidencePacketId) -> Result<EvidencePacket> {
         let owned = caller.clone();
-        self.store.read(caller.scope(), "evidence_packet_get", move |tx| visible(tx, &owned, id)).await
+        self.store
+            .read(caller.scope(), "evidence_packet_get", move |tx| {
+                let mut packet = visible(tx, &owned, id)?;
+                packet.people = evidence_packet::people(tx, id)?;
+                Ok(packet)
+            })
+            .await
     }
 
-    /// A signed packet's exact bytes.
+    /// A signed packet's exact bytes in one of its forms.
     pub async fn evidence_packet_download(
         &self,
         caller: &Caller,
@@ -57,18 +63,21 @@ impl App {
         format: PacketFormat,
     ) -> Result<Vec<u8>> {
         let owned = caller.clone();
-        let bytes = self
+        let (bytes, key) = self
             .store
             .read(caller.scope(), "evidence_packet_download", move |tx| {
-                visible(tx, &owned, id)?;
-                evidence_packet::bytes(tx, id)
+                let packet = visible(tx, &owned, id)?;
+                let bytes = evidence_packet::bytes(tx, id)?.ok_or_else(|| not_signed(&packet))?;
+                let keys = evidence_key::all(tx)?;
+                Ok((bytes, keys.into_iter().find(|key| Some(&key.key_id) == packet.key_id.as_ref())))
             })
-            .await?
-            .ok_or_else(|| {
-                Error::new(ErrorCode::StateConflict, "the packet is sealed but not signed yet; ask again in a second")
-            })?;
+            .await?;
         match format {
-            PacketFormat::Bundle => Ok(bytes),
+            PacketFormat::Sigstore => Ok(bytes),
+            PacketFormat::Bundle => {
+                let key = key.ok_or_else(|| Error::internal_defect("the key of a signed packet is not there"))?;
+                archive::pack(&bytes, &PublicKey::from_pem(&key.public_key)?)
+            }
             PacketFormat::Dsse => {
                 let packet = Packet::parse(&bytes)?;
                 Ok(Packet::Envelope(packet.envelope().clone()).to_canonical()?)
@@ -87,98 +96,13 @@ fn visible(tx: &mut Tx<'_>, caller: &Caller, id: EvidencePacketId) -> Result<Evi
     Ok(packet)
 }
 
-/// A packet before it has a number: what it is about and what it says.
-pub(crate) struct Draft {
-    pub(crate) kind: EvidenceType,
-    pub(crate) predicate: PredicateType,
-    pub(crate) subjects: BTreeMap<String, Digest>,
-    pub(crate) says: Value,
-}
-
-/// Seals a packet in the running transaction; `fill` sets what it belongs to.
-pub(crate) fn seal(
-    tx: &mut Tx<'_>,
-    notes: &mut Notes,
-    draft: Draft,
-    fill: impl FnOnce(&mut EvidencePacket),
-) -> Result<EvidencePacketId> {
-    let subjects = draft.subjects.iter().map(|(name, digest)| Subject::new(name.clone(), *digest)).collect();
-    let statement = Statement::new(draft.predicate, subjects, &draft.says)?;
-    let canonical = statement.to_canonical()?;
-    let mut packet = EvidencePacket {
-        id: notes.id(),
-        kind: draft.kind,
-        status: EvidenceStatus::Sealed,
-        subject: draft.subjects.into_iter().map(|(name, digest)| EvidenceSubject { name, digest }).collect(),
-        release_id: None,
-        release_digest: None,
-        environment_id: None,
-        promotion_id: None,
-        deployment_job_id: None,
-        created_at: notes.now(),
-        statement: serde_json::from_slice(&canonical)
-            .map_err(|cause| Error::internal_defect(format!("a statement is not JSON: {cause}")))?,
-        envelope: None,
-        key_id: None,
-        log_index: None,
-    };
-    fill(&mut packet);
-    evidence_packet::seal(tx, &packet, &canonical)?;
-    crate::failpoint::hit("server::evidence_sealed");
-    Ok(packet.id)
-}
-
-/// Seals what a job did: its plan, and what each target ran before and after.
-pub(crate) fn seal_job(tx: &mut Tx<'_>, notes: &mut Notes, job: &mut DeploymentJob) -> Result<()> {
-    let mut subjects = BTreeMap::new();
-    let mut targets = Vec::new();
-    let mut release_digest = None;
-    let stickers = version_sticker::of_job(tx, job.id)?;
-    for row in rows::tasks_of(tx, job.id)? {
-        let placed = stickers.get(&(row.task.target_id, row.task.epoch));
-        let kept = spec::find(tx, job.id, row.task.target_id)?;
-        if let Some(spec) = kept.as_ref().and_then(|kept| kept.spec.as_ref()) {
-            release_digest = Some(spec.release_digest);
-            subjects.extend(spec.components.iter().map(|one| (one.name.clone(), one.image.digest)));
+/// Why there is nothing to download.
+fn not_signed(packet: &EvidencePacket) -> Error {
+    let message = match &packet.problem {
+        None => "the packet is sealed but not signed yet; ask again in a second".to_owned(),
+        Some(problem) => {
+            format!("the packet can't be signed ({problem}); read its statement, which is sealed, instead")
         }
-        targets.push(json!({
-            "taskId": row.task.id, "targetId": row.task.target_id, "targetName": row.task.target_name,
-            "kind": row.task.kind, "status": row.task.status, "epoch": row.task.epoch.to_string(),
-            "components": row.task.components, "error": row.task.error,
-            "specDigest": kept.map(|kept| kept.digest),
-            "stickerDigest": placed.map(|one| canonical::digest(&one.signature)).transpose()?,
-            "startedAt": row.task.started_at, "finishedAt": row.task.finished_at,
-        }));
-    }
-    if subjects.is_empty() {
-        // Nothing of the application is left anywhere: the plan itself is what the packet is about.
-        subjects.insert("plan".to_owned(), job.plan.hash);
-    }
-    let (kind, predicate) = match job.kind {
-        JobKind::Rollback => (EvidenceType::Rollback, PredicateType::Rollback),
-        JobKind::Deploy | JobKind::Redeploy => (EvidenceType::Deployment, PredicateType::Deployment),
     };
-    let says = json!({
-        "jobId": job.id, "kind": job.kind, "status": job.status, "application": job.application,
-        "environmentId": job.environment_id, "releaseId": job.release_id, "releaseVersion": job.release_version,
-        "releaseDigest": release_digest, "fromReleaseId": job.from_release_id, "promotionId": job.promotion_id,
-        "requestedBy": job.requested_by, "strategy": job.strategy, "plan": job.plan, "failure": job.failure,
-        "createdAt": job.created_at, "startedAt": job.started_at, "finishedAt": job.finished_at, "targets": targets,
-        "secretsReadAnew": job.kind == JobKind::Rollback, "cancellation": job.cancellation,
-        "rollback": resource::find::<RollbackRow>(tx, job.id)?.map(|row| json!({
-            "reason": row.rollback.reason, "undoesPromotionId": row.rollback.undoes_promotion_id,
-            "heldPromotionIds": row.rollback.held_promotion_ids, "stoppedJobIds": row.rollback.stopped_job_ids,
-            "uncheckedImages": row.rollback.unchecked_images,
-        })),
-    });
-    let known = job.clone();
-    let id = seal(tx, notes, Draft { kind, predicate, subjects, says }, |packet| {
-        packet.release_id = Some(known.release_id);
-        packet.release_digest = release_digest;
-        packet.environment_id = Some(known.environment_id);
-        // A decision's packet is found by its promotion; a job's by its job.
-        packet.deployment_job_id = Some(known.id);
-    })?;
-    job.evidence_packet_ids.push(id);
-    Ok(())
+    Error::new(ErrorCode::StateConflict, message)
 }

@@ -98,7 +98,7 @@ pub(super) fn inputs(tx: &mut Tx<'_>, scene: Scene<'_>, asked: Asked<'_>, at: Ti
             soak_seconds: rules.soak_seconds,
         },
         gates: gates(environment, rules),
-        freeze_windows: windows.iter().map(|window| FreezeFacts::of(window, at)).collect(),
+        freeze_windows: FreezeFacts::deciding(&windows, at),
         predecessors,
         approval,
         unprepared: unprepared.cloned(),

@@ -4,20 +4,23 @@ use std::collections::BTreeMap;
 
 use plimsoll_core::{
     Digest, Error, Result,
-    evidence_packet::EvidenceType,
+    evidence_packet::{
+        EvidenceType,
+        predicate::{DecisionPredicate, PastDecision},
+    },
     id::EvidencePacketId,
-    promotion::{Approval, DecisionRecord},
+    promotion::{Approval, GateVerdict},
 };
 use plimsoll_evidence::PredicateType;
 use plimsoll_store::{Tx, promotion as rows, promotion::PromotionRow, release as releases};
-use serde_json::json;
 
 use crate::{
     Notes,
     evidence::{Draft, seal},
 };
 
-/// Seals what was decided, from what, and who agreed; the packet's id goes to the promotion.
+/// Seals what was decided, from what, and who agreed; the packet's id goes to the promotion. It is the one packet
+/// of the decision: of type `override` where gates were overridden.
 pub(super) fn seal_decision(tx: &mut Tx<'_>, notes: &mut Notes, row: &mut PromotionRow) -> Result<()> {
     let id = seal_row(tx, notes, row, Asked::ToBeKept)?;
     row.promotion.evidence_packet_ids.push(id);
@@ -45,19 +48,34 @@ fn seal_row(tx: &mut Tx<'_>, notes: &mut Notes, row: &PromotionRow, asked: Asked
     let decided = one.decision.clone().zip(row.inputs.clone());
     let (decision, inputs) =
         decided.ok_or_else(|| Error::internal_defect("a promotion is sealed before it was ever decided"))?;
-    let record = DecisionRecord::new(decision.clone(), inputs, row.history.clone())?;
-    let says = json!({
-        "promotionId": one.id, "status": one.status, "application": one.application,
-        "releaseId": one.release_id, "releaseVersion": one.release_version, "releaseDigest": release_digest,
-        "environmentId": one.target_environment_id, "requestedBy": one.requested_by, "requestedAt": one.requested_at,
-        "reason": one.reason, "scheduledFor": one.scheduled_for, "strategy": one.strategy,
-        "override": one.override_request, "plan": one.plan, "subjectHash": one.subject_hash,
-        "supersededBy": one.superseded_by, "deploymentJobId": one.deployment_job_id,
-        "inputs": record.inputs, "inputsHash": record.inputs_hash, "decision": decision,
-        "history": record.history, "approvals": approvals, "failIfBlocked": asked == Asked::FailIfBlocked,
-    });
-    let draft =
-        Draft { kind: EvidenceType::PromotionDecision, predicate: PredicateType::PromotionDecision, subjects, says };
+    let overridden = decision.gates.iter().any(|gate| gate.verdict == GateVerdict::Overridden);
+    let kind = if overridden { EvidenceType::Override } else { EvidenceType::PromotionDecision };
+    let says = DecisionPredicate {
+        promotion_id: one.id,
+        status: one.status,
+        application: one.application.clone(),
+        release_id: one.release_id,
+        release_version: one.release_version.clone(),
+        release_digest,
+        environment_id: one.target_environment_id,
+        requested_by: one.requested_by.clone(),
+        requested_at: one.requested_at,
+        reason: one.reason.clone(),
+        scheduled_for: one.scheduled_for,
+        strategy: one.strategy.clone(),
+        override_request: one.override_request.clone(),
+        plan: one.plan.clone(),
+        subject_hash: one.subject_hash,
+        superseded_by: one.superseded_by,
+        deployment_job_id: one.deployment_job_id,
+        inputs_hash: inputs.hash()?,
+        inputs,
+        decision,
+        history: row.history.iter().map(PastDecision::from).collect(),
+        approvals,
+        fail_if_blocked: asked == Asked::FailIfBlocked,
+    };
+    let draft = Draft::new(notes, (kind, PredicateType::PromotionDecision), subjects, &says)?;
     let (promotion, release, environment, job) =
         (one.id, one.release_id, one.target_environment_id, one.deployment_job_id);
     seal(tx, notes, draft, |packet| {

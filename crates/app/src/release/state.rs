@@ -61,7 +61,6 @@ fn state_in(tx: &mut Tx<'_>, release: &Release, environment: &Environment) -> Re
         job_id: found.job,
         since: found.since,
         targets: job.map(counts).unwrap_or_default(),
-        drift: BTreeMap::new(),
     })
 }
 

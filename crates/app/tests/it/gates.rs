@@ -13,6 +13,7 @@ use plimsoll_store::evidence_packet::PacketRow;
 use serde_json::{Value, json};
 
 use crate::{
+    evidence::fits,
     fake_registry::FakeRegistry,
     hand::Hand,
     on_both_databases,
@@ -52,6 +53,7 @@ pub fn verdict(of: &Promotion, gate: GateType) -> Option<GateVerdict> {
 pub async fn packets(shop: &Shop, kind: EvidenceType) -> Result<Vec<EvidencePacket>> {
     let caller = shop.world.caller(Op::EvidencePacketList);
     let all = shop.world.app.evidence_packet_list(&caller, everything::<PacketRow>("createdAt")?).await?.items;
+    all.iter().for_each(fits);
     Ok(all.into_iter().filter(|one| one.kind == kind).collect())
 }
 
@@ -238,7 +240,12 @@ pub async fn an_override_needs_two_people_who_had_no_part_in_it(world: World) ->
     shop.work().await?;
     let started = shop.get(&asked).await?;
     assert_eq!(started.status, Status::Deploying);
-    let sealed = packets(&shop, EvidenceType::PromotionDecision).await?.remove(0);
+    // One packet for the decision, of the type that says what was done.
+    assert!(packets(&shop, EvidenceType::PromotionDecision).await?.is_empty());
+    let sealed = packets(&shop, EvidenceType::Override).await?.remove(0);
+    assert_eq!(started.evidence_packet_ids, [sealed.id]);
+    let found = shop.world.app.promotion_evidence(&asker, asked.id).await?;
+    assert_eq!(found.iter().map(|one| one.kind).collect::<Vec<_>>(), [EvidenceType::Override]);
     let says = &sealed.statement["predicate"];
     assert_eq!(says["override"]["reason"], "orders are lost meanwhile");
     assert_eq!(says["approvals"].as_array().map(Vec::len), Some(2));
@@ -285,7 +292,10 @@ pub async fn changed_rules_leave_packets(world: World) -> Result<()> {
     assert!(told.iter().all(|packet| packet.environment_id == Some(place)));
     let says = &told[0].statement["predicate"];
     assert_eq!((&says["before"], &says["after"]), (&json!({"soakSeconds": 0}), &json!({"soakSeconds": 60})));
-    assert_eq!(says["changedBy"]["name"], "ada");
+    assert_eq!(says["changedBy"]["name"], json!(null), "a name does not stand in what is signed");
+    let whole = shop.world.app.evidence_packet_get(&delete, told[0].id).await?;
+    let by = whole.people.iter().find(|one| json!(one.name_hash) == says["changedBy"]["nameHash"]).context("a name")?;
+    assert_eq!(by.name, "ada");
     assert!(told[2].statement["predicate"]["after"].is_null());
     // They are signed like all others.
     plimsoll_app::evidence::sign::step(shop.world.app.clone()).await?;

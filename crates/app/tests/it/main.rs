@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 
 mod components;
+mod evidence;
 mod fake_registry;
 mod gates;
 mod governance;
@@ -11,8 +12,8 @@ mod identity;
 mod integrations;
 mod inventory;
 mod jobs;
-mod mirrors;
 mod makers;
+mod mirrors;
 mod owners;
 mod promotions;
 mod queue;

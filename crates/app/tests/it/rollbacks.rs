@@ -79,6 +79,7 @@ pub async fn it_goes_back_along_the_history_and_holds_what_waits(world: World) -
     assert_eq!(undone.status, PromotionStatus::RolledBack);
     let packets = shop.job(job.id).await?.evidence_packet_ids;
     let packet = shop.world.app.evidence_packet_get(&shop.world.caller(Op::EvidencePacketGet), packets[0]).await?;
+    crate::evidence::fits(&packet);
     assert_eq!(packet.statement["predicate"]["rollback"]["reason"], "it loses orders");
     // Held until a person lets it go.
     shop.work().await?;

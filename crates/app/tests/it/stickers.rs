@@ -85,8 +85,13 @@ pub async fn a_placed_sticker_is_recorded_until_another_takes_its_place(world: W
         .app
         .evidence_packet_get(&shop.world.caller(Op::EvidencePacketGet), job.evidence_packet_ids[0])
         .await?;
+    crate::evidence::fits(&packet);
     let told = &packet.statement["predicate"]["targets"][0]["stickerDigest"];
     assert_eq!(*told, json!(Digest::of(sticker(&first)?.as_bytes())));
+    // The sticker itself is as its published schema says.
+    let key = shop.world.app.signer(shop.world.tenant).await?;
+    let says = plimsoll_evidence::StickerEnvelope::verify(sticker(&first)?.as_bytes(), key.public_key())?;
+    crate::evidence::predicate_fits("sticker", &json!(says));
     // A task that says that it placed none leaves none in force.
     shop.start("2.0.0").await?;
     let second = hand.take(&shop.world).await?;

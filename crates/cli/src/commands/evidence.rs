@@ -7,7 +7,10 @@ use plimsoll_core::{
     evidence_packet::EvidenceKey,
     promotion::{Decision, DecisionInputs, decide},
 };
-use plimsoll_evidence::{MAX_PACKET_BYTES, Packet, Part, PredicateType, Statement, VerifyError, verify_packet};
+use plimsoll_evidence::{
+    Packet, Part, PredicateType, Statement, VerifyError,
+    archive::{MAX_ARCHIVE_BYTES, is_archive, unpack, verify_file},
+};
 use reqwest::Method;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -42,11 +45,11 @@ pub(super) async fn stored(command: StoredEvidence, client: &Client, printer: &P
             }
             Ok(Exit::Ok)
         }
-        StoredEvidence::Download { id, dsse } => {
+        StoredEvidence::Download { id, dsse, bundle } => {
             let id = PACKET.only_id(&id)?;
             let mut call = Call::new(Method::GET, &format!("/evidence-packets/{id}/download"));
-            if dsse {
-                call = call.query("format", "dsse");
+            if dsse || bundle {
+                call = call.query("format", if dsse { "dsse" } else { "bundle" });
             }
             let answer = client.send(&call).await?;
             if !answer.status.is_success() {
@@ -66,8 +69,8 @@ pub(super) fn refused(path: &Path, cause: &VerifyError) -> Failure {
 
 fn verify(what: &Verify, printer: &Printer) -> Done {
     let key = file::key(&what.key)?;
-    let bytes = file::read(&what.file, MAX_PACKET_BYTES as u64 + 1)?;
-    let verified = verify_packet(&bytes, &key).map_err(|cause| refused(&what.file, &cause))?;
+    let bytes = file::read(&what.file, MAX_ARCHIVE_BYTES as u64 + 1)?;
+    let verified = verify_file(&bytes, &key).map_err(|cause| refused(&what.file, &cause))?;
     let statement = verified.statement();
     let kind = statement.predicate_type().uri();
     let mut text = format!("verified: {kind}, signed by key {}", verified.key_id());
@@ -85,9 +88,9 @@ fn verify(what: &Verify, printer: &Printer) -> Done {
 }
 
 fn replay(path: &Path, key: Option<&Path>, printer: &Printer) -> Done {
-    let bytes = file::read(path, MAX_PACKET_BYTES as u64 + 1)?;
+    let bytes = file::read(path, MAX_ARCHIVE_BYTES as u64 + 1)?;
     let statement = match key {
-        Some(key) => verify_packet(&bytes, &file::key(key)?).map(|verified| verified.statement().clone()),
+        Some(key) => verify_file(&bytes, &file::key(key)?).map(|verified| verified.statement().clone()),
         None => unverified(&bytes),
     }
     .map_err(|cause| refused(path, &cause))?;
@@ -110,7 +113,7 @@ fn replay(path: &Path, key: Option<&Path>, printer: &Printer) -> Done {
 
 /// The statement inside, whoever signed it.
 fn unverified(bytes: &[u8]) -> Result<Statement, VerifyError> {
-    let packet = Packet::parse(bytes)?;
+    let packet = if is_archive(bytes) { Packet::parse(&unpack(bytes)?)? } else { Packet::parse(bytes)? };
     let payload = STANDARD
         .decode(&packet.envelope().payload)
         .map_err(|cause| VerifyError::Malformed { part: Part::Packet, detail: format!("the payload: {cause}") })?;

@@ -98,7 +98,6 @@ pub(crate) const STATES: Table = Table::new(
         Column::new("ENVIRONMENT", "/environment"),
         Column::new("STATUS", "/status"),
         Column::new("TARGETS", "/targets"),
-        Column::wide("DRIFT", "/drift"),
         Column::wide("PROMOTION", "/promotionId"),
         Column::wide("JOB", "/jobId"),
         Column::new("SINCE", "/since"),

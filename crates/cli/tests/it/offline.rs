@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use plimsoll_core::Digest;
-use plimsoll_evidence::{PredicateType, SigningKey, Statement, Subject};
+use plimsoll_evidence::{PredicateType, SigningKey, Statement, Subject, archive};
 use serde_json::{Value, json};
 
 use crate::support::{ended, run};
@@ -40,6 +40,10 @@ fn a_packet_is_verified_and_a_changed_one_refused_with_the_reason() {
     let (code, out, _) = verify("packet.json", "key.pem", "json");
     let value: Value = serde_json::from_str(&out).unwrap();
     assert_eq!((code, &value["verified"], &value["predicate"]["job"]), (0, &json!(true), &json!("1")));
+
+    fs::write(path("packet.zip"), archive::pack(&packet, key.public_key()).unwrap()).unwrap();
+    assert_eq!(verify("packet.zip", "key.pem", "table").0, 0);
+    assert_eq!(verify("packet.zip", "other.pem", "table").0, 1);
 
     let (code, out, said) = verify("packet.json", "other.pem", "table");
     assert_eq!((code, out.as_str()), (1, ""), "{said}");

@@ -1,6 +1,10 @@
 //! Evidence packets and version stickers as people see them. How they are made is in the evidence crate.
 
+pub mod predicate;
+pub mod schema;
+
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::{
     Digest, Timestamp,
@@ -49,6 +53,28 @@ pub struct EvidencePacket {
     /// Its place in the log, once taken in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_index: Option<u64>,
+    /// Why it can't be signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+    /// The people whose names the statement holds as hashes. Lists leave them out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub people: Vec<EvidencePerson>,
+}
+
+/// The name of somebody whom a statement names by id and hash. It is kept beside the packet, so that it can
+/// be erased and the signature still fits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EvidencePerson {
+    /// The user, client or agent.
+    #[schema(value_type = String, format = Uuid)]
+    pub id: Uuid,
+    /// The name at that time.
+    pub name: String,
+    /// What stands in the statement: SHA-256 of the salt and the name, in UTF-8, one after the other.
+    pub name_hash: Digest,
+    /// The salt, 32 bytes in hex.
+    pub salt: String,
 }
 
 /// What a packet records.
@@ -63,7 +89,7 @@ pub enum EvidenceType {
     Rollback,
     /// A progressive rollout ended.
     AbRelease,
-    /// Gates were overridden.
+    /// A promotion left the door for good, and gates were overridden: in place of `promotion_decision`.
     Override,
     /// A rule was changed.
     GovernanceChange,
@@ -86,11 +112,14 @@ pub enum EvidenceStatus {
     Sealed,
     /// And they are signed.
     Signed,
+    /// They can't be signed as they are; `problem` says why.
+    Unsignable,
 }
 
 words!(EvidenceStatus, "status of evidence", {
     Sealed = "sealed",
     Signed = "signed",
+    Unsignable = "unsignable",
 });
 
 /// One thing that a packet speaks about.

@@ -60,6 +60,48 @@ fn a_freeze_denies_until_it_is_over() {
 }
 
 #[test]
+fn hundreds_of_windows_stay_short() {
+    let many: Vec<FreezeFacts> = (0..570)
+        .map(|number| FreezeFacts { id: id(number), reason: "long ".repeat(400), ..freeze("2026-11-24T00:00:00Z") })
+        .collect();
+    let mut frozen = inputs();
+    frozen.freeze_windows = many;
+    let decision = evaluate(&frozen);
+    let gate = decision.gates.iter().find(|one| one.gate == GateType::FreezeWindow).unwrap();
+    assert_eq!((gate.verdict, gate.version), (GateVerdict::Deny, 2));
+    assert!(gate.reason.contains("565 more"), "{}", gate.reason);
+    assert!(serde_json::to_string(gate).unwrap().len() < 20_000);
+    // What was decided with the version before is made again as it was.
+    frozen.gates.iter_mut().find(|one| one.definition.kind() == GateType::FreezeWindow).unwrap().version = 1;
+    let before = evaluate(&frozen);
+    assert_eq!(replay(&frozen, &before).unwrap(), Vec::<String>::new());
+    assert!(!before.gates[1].reason.contains("565 more"));
+}
+
+#[test]
+fn only_windows_that_decide_are_kept() {
+    let window = |number: u128, starts: &str, ends: &str| -> crate::environment::FreezeWindow {
+        let nobody = id::<crate::id::UserId>(1);
+        serde_json::from_value(serde_json::json!({
+            "id": id::<crate::id::FreezeWindowId>(number), "environmentId": id::<crate::id::EnvironmentId>(32),
+            "name": format!("window {number}"), "reason": "é".repeat(2000), "startsAt": at(starts), "endsAt": at(ends),
+            "timezone": "UTC", "exemptions": {}, "active": false, "nextOccurrences": [], "revision": 1,
+            "createdBy": {"type": "user", "id": nobody, "userId": nobody, "name": "ada"}, "createdAt": now(),
+        }))
+        .unwrap()
+    };
+    let windows = [
+        window(1, "2026-12-24T00:00:00Z", "2026-12-25T00:00:00Z"),
+        window(2, "2026-11-23T00:00:00Z", "2026-11-24T00:00:00Z"),
+        window(3, "2026-12-01T00:00:00Z", "2026-12-02T00:00:00Z"),
+        window(4, "2026-11-23T06:00:00Z", "2026-11-23T18:00:00Z"),
+    ];
+    let kept = FreezeFacts::deciding(&windows, now());
+    assert_eq!(kept.iter().map(|one| one.id).collect::<Vec<_>>(), [id(2), id(3), id(4)]);
+    assert!(kept.iter().all(|one| one.reason.chars().count() == 241), "{kept:?}");
+}
+
+#[test]
 fn the_path_goes_through_the_environments_before() {
     let never =
         PredecessorFacts { deployed_by: None, deployed_at: None, running_since: None, ..predecessor(31, "staging") };

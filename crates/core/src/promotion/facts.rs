@@ -175,6 +175,34 @@ impl FreezeFacts {
     }
 }
 
+/// The longest reason of a window that is kept with a decision, in characters; the window itself has all of it.
+const REASON: usize = 240;
+
+impl FreezeFacts {
+    /// What of `windows` decides at `at`: those that are active, those whose times can't be counted, and the
+    /// one that comes next. The others say nothing about this instant, and there may be hundreds.
+    #[must_use]
+    pub fn deciding(windows: &[FreezeWindow], at: Timestamp) -> Vec<Self> {
+        let all: Vec<Self> = windows.iter().map(|window| Self::of(window, at)).collect();
+        let soonest = all
+            .iter()
+            .filter(|one| one.active.is_none() && one.problem.is_none())
+            .filter_map(|one| Some((one.next?.starts_at, one.id)))
+            .min()
+            .map(|(_, id)| id);
+        let counts = |one: &Self| one.active.is_some() || one.problem.is_some() || Some(one.id) == soonest;
+        all.into_iter().filter(counts).map(Self::shortened).collect()
+    }
+
+    fn shortened(mut self) -> Self {
+        if let Some((end, _)) = self.reason.char_indices().nth(REASON) {
+            self.reason.truncate(end);
+            self.reason.push('…');
+        }
+        self
+    }
+}
+
 /// How the release fares in one environment before.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]

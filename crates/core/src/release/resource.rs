@@ -183,9 +183,6 @@ pub struct EnvironmentState {
     /// Targets by the state of their task.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub targets: BTreeMap<String, u64>,
-    /// Targets by their verdict of drift.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub drift: BTreeMap<String, u64>,
 }
 
 /// How a release stands in an environment.

@@ -6,6 +6,7 @@
     reason = "clippy's allow-…-in-tests sees functions marked #[test], not their helpers"
 )]
 
+mod archive;
 mod bad;
 mod common;
 mod docs;

@@ -75,10 +75,10 @@ pub(crate) fn routes() -> Result<Vec<Route>> {
             .asks("after", "integer", "The number of the last line that was seen.")
             .asks("limit", "integer", "The most lines that are answered."),
         Route::new(Op::DeploymentJobArtifacts, artifacts).pages::<Artifact>(),
-        Route::new(Op::DeploymentJobArtifact, artifact).raw("application/json"),
+        Route::new(Op::DeploymentJobArtifact, artifact).raw(&["application/json"]),
         Route::new(Op::DeploymentJobCancel, cancel).takes::<CancelJob>()?.optional_body().answers::<DeploymentJob>(),
         Route::new(Op::DeploymentJobStream, stream)
-            .raw("application/json")
+            .raw(&["application/json"])
             .asks("after", "integer", "The seq of the last message that was seen.")
             .asks("taskId", "string", "Only what is about this task.")
             .asks("ticket", "string", "A one-time ticket, where no header can be set."),

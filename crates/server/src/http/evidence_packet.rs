@@ -22,14 +22,14 @@ pub(crate) async fn get(call: Call) -> Result<Answer> {
 
 pub(crate) async fn download(call: Call) -> Result<Answer> {
     let id: EvidencePacketId = call.id("id")?;
-    let format = match call.parameter("format") {
-        None | Some("bundle") => PacketFormat::Bundle,
-        Some("dsse") => PacketFormat::Dsse,
-        Some(_) => return Err(Error::field("format", "enum", "choose bundle or dsse")),
+    let (format, ending, media_type) = match call.parameter("format") {
+        None | Some("sigstore") => (PacketFormat::Sigstore, "sigstore.json", "application/json"),
+        Some("dsse") => (PacketFormat::Dsse, "dsse.json", "application/json"),
+        Some("bundle") => (PacketFormat::Bundle, "zip", "application/zip"),
+        Some(_) => return Err(Error::field("format", "enum", "choose sigstore, dsse or bundle")),
     };
     let content = call.server.app.evidence_packet_download(&call.caller, id, format).await?;
-    let name = format!("{id}.sigstore.json");
-    Download { name, media_type: "application/json", content }.answer(&call.headers)
+    Download { name: format!("{id}.{ending}"), media_type, content }.answer(&call.headers)
 }
 
 pub(crate) async fn keys(call: Call) -> Result<Answer> {
@@ -42,10 +42,10 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::new(Op::EvidencePacketList, list).pages::<EvidencePacket>(),
         Route::new(Op::EvidenceKeyList, keys).lists::<EvidenceKey>(),
         Route::new(Op::EvidencePacketGet, get).answers::<EvidencePacket>(),
-        Route::new(Op::EvidencePacketDownload, download).raw("application/json").asks(
+        Route::new(Op::EvidencePacketDownload, download).raw(&["application/json", "application/zip"]).asks(
             "format",
             "string",
-            "`bundle` (the default): a Sigstore bundle; `dsse`: the envelope alone.",
+            "`sigstore` (the default): a Sigstore bundle; `dsse`: the envelope alone; `bundle`: a ZIP with both, the public key, a page to read and VERIFY.md.",
         ),
     ]
 }

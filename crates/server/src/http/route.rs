@@ -27,7 +27,7 @@ pub(crate) enum AnswerShape {
     /// No body.
     None,
     /// Not in the envelope: a download or a stream.
-    Raw(&'static str),
+    Raw(&'static [&'static str]),
 }
 
 /// A query parameter of a route that is no list's.
@@ -146,8 +146,8 @@ impl Route {
     }
 
     /// Answers something that is not in the envelope.
-    pub(crate) fn raw(mut self, media_type: &'static str) -> Self {
-        self.answer = AnswerShape::Raw(media_type);
+    pub(crate) fn raw(mut self, media_types: &'static [&'static str]) -> Self {
+        self.answer = AnswerShape::Raw(media_types);
         self
     }
 }

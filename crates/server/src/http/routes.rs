@@ -23,7 +23,7 @@ pub(crate) fn all() -> Result<Vec<Route>> {
     routes.extend(rollback::routes()?);
     routes.extend(approval_policy::routes()?);
     routes.extend(agent::routes()?);
-    routes.push(Route::new(Op::AgentTaskStream, agent_stream::open).raw("application/json"));
+    routes.push(Route::new(Op::AgentTaskStream, agent_stream::open).raw(&["application/json"]));
     routes.extend(deployment_job::routes()?);
     routes.extend(evidence_packet::routes());
     routes.extend(version_sticker::routes());

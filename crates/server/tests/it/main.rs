@@ -8,6 +8,7 @@ mod conventions;
 mod document;
 mod environment_reach;
 mod estate;
+mod evidence;
 mod examples;
 mod foreign;
 mod hand;

@@ -1,9 +1,9 @@
 //! The filter of lists: a JSON object in the manner of MongoDB, compiled to bound parameters.
 
-use plimsoll_core::{Error, Result, Timestamp, ValidationError};
+use plimsoll_core::{Digest, Error, Result, Timestamp, ValidationError};
 use serde_json::{Map, Value as Json};
 
-use super::{Field, FieldKind, Table};
+use super::{Among, Field, FieldKind, Table};
 use crate::{IntoValue, Value};
 
 /// Deepest nesting.
@@ -159,6 +159,9 @@ impl Compiler<'_> {
                 format!("{name:?} cannot be filtered by; choose among {}, createdAt, labels.<key>", known.join(", "));
             return Err(Error::invalid(vec![ValidationError::new(format!("filter.{name}"), "unknown_field", message)]));
         };
+        if let FieldKind::Among(beside) = field.kind {
+            return self.among(field, beside, json);
+        }
         match json {
             Json::Object(operators) => self.operators(field, operators),
             plain => self.operator(field, "$eq", plain),
@@ -253,6 +256,36 @@ impl Compiler<'_> {
         Ok(())
     }
 
+    /// Whether one of the values in the table beside is the one wanted, or one of those.
+    fn among(&mut self, field: Field, beside: Among, json: &Json) -> Result<()> {
+        let refused = || wrong("type", format!("{}: use a digest, $eq or $in with a list of digests", field.api));
+        let wanted = match json {
+            Json::Object(map) if map.len() == 1 => match map.iter().next() {
+                Some((operator, Json::Array(list))) if operator == "$in" && !list.is_empty() => list.as_slice(),
+                Some((operator, one)) if operator == "$eq" => std::slice::from_ref(one),
+                _ => return Err(refused()),
+            },
+            Json::String(_) => std::slice::from_ref(json),
+            _ => return Err(refused()),
+        };
+        self.conditions += wanted.len();
+        if self.conditions > CONDITIONS {
+            return Err(wrong("too_many", format!("the filter has more than {CONDITIONS} conditions")));
+        }
+        let (own, Among { table, owner }, column) = (self.table.name, beside, field.column);
+        // As a list of ids, which the index on the digest gives, not as a look at each row.
+        self.push(&format!(
+            "{own}.id IN (SELECT m.{owner} FROM {table} m WHERE m.tenant_id = {own}.tenant_id AND m.{column} IN ("
+        ));
+        for (index, one) in wanted.iter().enumerate() {
+            let value = scalar(field, one)?;
+            self.push(if index > 0 { ", {}" } else { "{}" });
+            self.bind(value);
+        }
+        self.push("))");
+        Ok(())
+    }
+
     fn label(&mut self, label: &str, json: &Json) -> Result<()> {
         self.conditions += 1;
         let kind = self.table.name;
@@ -318,6 +351,11 @@ fn scalar(field: Field, json: &Json) -> Result<Value<'static>> {
         },
         (FieldKind::Id, _) => refuse("a UUID"),
         (FieldKind::Enum(words), Json::String(text)) if words.contains(&text.as_str()) => Ok(text.clone().into_value()),
+        (FieldKind::Among(_), Json::String(text)) => match text.parse::<Digest>() {
+            Ok(digest) => Ok(digest.into_value()),
+            Err(_) => refuse("a digest such as sha256: and 64 hexadecimal digits"),
+        },
+        (FieldKind::Among(_), _) => refuse("a digest such as sha256: and 64 hexadecimal digits"),
         (FieldKind::Enum(words), _) => refuse(&format!("one of {}", words.join(", "))),
     }
 }

@@ -45,6 +45,18 @@ pub enum FieldKind {
     Id,
     /// One of these words.
     Enum(&'static [&'static str]),
+    /// One of several digests, kept in a table beside. Such a field has no column in the resource's own table
+    /// and no value in [`Resource::declared`].
+    Among(Among),
+}
+
+/// A table with several values for each row of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Among {
+    /// In SQL.
+    pub table: &'static str,
+    /// The column that holds the id of the row that the values belong to.
+    pub owner: &'static str,
 }
 
 /// A resource's table.
@@ -56,6 +68,13 @@ pub struct Table {
     pub noun: &'static str,
     /// Declared columns in the order of [`Resource::declared`].
     pub fields: &'static [Field],
+}
+
+impl Table {
+    /// The fields that are columns of this table.
+    fn columns(&self) -> impl Iterator<Item = &'static Field> + use<> {
+        self.fields.iter().filter(|field| !matches!(field.kind, FieldKind::Among(_)))
+    }
 }
 
 /// Something that is kept as one row. Every table has `tenant_id, id, revision, created_at, deleted_at,
@@ -108,12 +127,12 @@ pub fn try_insert<R: Resource>(tx: &mut Tx<'_>, resource: &R) -> Result<bool> {
     let tenant = tx.tenant()?;
     let table = R::TABLE;
     let mut sql = format!("INSERT INTO {} (tenant_id, id, revision, created_at, body", table.name);
-    for field in table.fields {
+    for field in table.columns() {
         sql.push_str(", ");
         sql.push_str(field.column);
     }
     sql.push_str(") VALUES ($1, $2, $3, $4, $5");
-    for index in 0..table.fields.len() {
+    for index in 0..table.columns().count() {
         sql.push_str(&format!(", ${}", index + 6));
     }
     sql.push_str(") ON CONFLICT DO NOTHING");
@@ -181,7 +200,7 @@ pub fn update<R: Resource>(tx: &mut Tx<'_>, resource: &mut R) -> Result<()> {
     let read = resource.revision();
     resource.set_revision(read + 1);
     let mut sql = format!("UPDATE {} SET revision = $4, body = $5", table.name);
-    for (index, field) in table.fields.iter().enumerate() {
+    for (index, field) in table.columns().enumerate() {
         sql.push_str(&format!(", {} = ${}", field.column, index + 6));
     }
     sql.push_str(" WHERE tenant_id = $1 AND id = $2 AND revision = $3 AND deleted_at IS NULL");
@@ -208,7 +227,7 @@ pub fn update_observed<R: Resource>(tx: &mut Tx<'_>, resource: &R) -> Result<boo
     let tenant = tx.tenant()?;
     let table = R::TABLE;
     let mut sql = format!("UPDATE {} SET body = $4", table.name);
-    for (index, field) in table.fields.iter().enumerate() {
+    for (index, field) in table.columns().enumerate() {
         sql.push_str(&format!(", {} = ${}", field.column, index + 5));
     }
     sql.push_str(" WHERE tenant_id = $1 AND id = $2 AND revision = $3 AND deleted_at IS NULL");

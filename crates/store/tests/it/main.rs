@@ -7,4 +7,5 @@ mod both;
 mod order;
 mod races;
 mod seam;
+mod upgrade;
 mod work;

@@ -37,7 +37,7 @@ pub(super) async fn verifies(stage: &Stage, world: &World, carried: &[Carried]) 
             let bytes = world.people.ada.bytes(&format!("/evidence-packets/{id}/download")).await?;
             std::fs::write(&file, &bytes).with_context(|| format!("{} cannot be written", file.display()))?;
             offline::verified(stage, "evidence", &file, &key).await?;
-            if kind == "promotion_decision" {
+            if kind == "promotion_decision" || kind == "override" {
                 offline::replayed(stage, &file, &key).await?;
                 shown = Some((id.to_owned(), file, bytes));
             }

@@ -36,11 +36,8 @@ impl Finding {
 #[must_use]
 pub const fn current_version(gate: GateType) -> u32 {
     match gate {
-        GateType::FreezeWindow
-        | GateType::PromotionPath
-        | GateType::SoakTime
-        | GateType::ReleaseStatus
-        | GateType::Approval => 1,
+        GateType::FreezeWindow => 2,
+        GateType::PromotionPath | GateType::SoakTime | GateType::ReleaseStatus | GateType::Approval => 1,
     }
 }
 
@@ -81,6 +78,7 @@ pub(super) fn look(gate: &GateInForce, inputs: &DecisionInputs) -> GateResult {
 fn run(gate: &GateInForce, inputs: &DecisionInputs) -> Option<Finding> {
     match (&gate.definition, gate.version) {
         (GateDefinition::FreezeWindow {}, 1) => Some(freeze_window::v1(inputs)),
+        (GateDefinition::FreezeWindow {}, 2) => Some(freeze_window::v2(inputs)),
         (GateDefinition::PromotionPath {}, 1) => Some(promotion_path::v1(inputs)),
         (GateDefinition::SoakTime {}, 1) => Some(soak_time::v1(inputs)),
         (GateDefinition::ReleaseStatus {}, 1) => Some(release_status::v1(inputs)),

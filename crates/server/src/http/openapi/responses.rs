@@ -56,8 +56,9 @@ fn successes(route: &Route, sampler: &Sampler<'_>) -> Map<String, Value> {
             one("101", json!({ "description": "The stream begins" }))
         }
         AnswerShape::Raw(media) => {
-            let mut all = one("200", json!({ "description": "All of it", "content": { *media: {} } }));
-            all.extend(one("206", json!({ "description": "The range that was asked for", "content": { *media: {} } })));
+            let content: Map<String, Value> = media.iter().map(|kind| ((*kind).to_owned(), json!({}))).collect();
+            let mut all = one("200", json!({ "description": "All of it", "content": content }));
+            all.extend(one("206", json!({ "description": "The range that was asked for", "content": content })));
             all.extend(one("304", json!({ "description": "Unchanged since the ETag in If-None-Match" })));
             all.extend(one("416", json!({ "description": "The range lies outside" })));
             all
