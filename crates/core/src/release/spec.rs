@@ -130,6 +130,7 @@ fn image(
         },
         digest: component.digest,
         authenticated: registry.authenticated,
+        size_bytes: Some(variant_for(component, scope.platform.as_ref(), &scope.target)?.size_bytes),
     })
 }
 
