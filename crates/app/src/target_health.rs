@@ -126,7 +126,10 @@ fn verdict(seen: &TargetObservation) -> (TargetStatus, Vec<String>) {
         .running
         .iter()
         .filter(|one| one.health == HealthVerdict::Unhealthy)
-        .map(|one| format!("{} of {} is unhealthy; see its logs", one.component, one.application))
+        .map(|one| match one.application.as_str() {
+            "" => format!("{}, which {} is to take over, does not run; see its logs", one.name, one.component),
+            application => format!("{} of {application} is unhealthy; see its logs", one.component),
+        })
         .collect();
     let room = seen.resources;
     if room.disk_bytes > 0 && room.disk_free_bytes < room.disk_bytes / DISK_PART {

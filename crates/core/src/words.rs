@@ -88,7 +88,9 @@ mod tests {
         same(deployment::TaskKind::ALL, deployment::TaskKind::as_str);
         same(deployment::Remains::ALL, deployment::Remains::as_str);
         same(deployment::TaskStatus::ALL, deployment::TaskStatus::as_str);
+        same(deployment::Handover::ALL, deployment::Handover::as_str);
         same(deployment::LogSource::ALL, deployment::LogSource::as_str);
+        same(deployment::rollout::BatchStatus::ALL, deployment::rollout::BatchStatus::as_str);
         same(evidence_packet::EvidenceType::ALL, evidence_packet::EvidenceType::as_str);
         same(evidence_packet::EvidenceStatus::ALL, evidence_packet::EvidenceStatus::as_str);
         same(evidence_packet::StickerVerification::ALL, evidence_packet::StickerVerification::as_str);

@@ -2,8 +2,8 @@
 
 use plimsoll_core::{
     Result, Timestamp,
-    deployment::{Remains, Rollback},
-    id::{EnvironmentId, JobId, TargetId},
+    deployment::{JobKind, JobStatus, Remains, Rollback},
+    id::{EnvironmentId, JobId, PromotionId, ReleaseId, TargetId},
 };
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +58,43 @@ pub fn applications(tx: &mut Tx<'_>, environment: EnvironmentId) -> Result<Vec<S
         params![tenant, environment],
     )?;
     rows.into_iter().map(crate::Row::first).collect()
+}
+
+/// A job as the way back needs to know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PastJob {
+    /// Which.
+    pub id: JobId,
+    /// What for.
+    pub kind: JobKind,
+    /// The release that it brought or brought back.
+    pub release: ReleaseId,
+    /// How it stands.
+    pub status: JobStatus,
+    /// The promotion that it carries out or undoes.
+    pub promotion: Option<PromotionId>,
+}
+
+/// All jobs of an application in an environment, oldest first, without their plans.
+pub fn past_jobs(tx: &mut Tx<'_>, environment: EnvironmentId, application: &str) -> Result<Vec<PastJob>> {
+    let tenant = tx.tenant()?;
+    let rows = tx.query(
+        "SELECT id, kind, release_id, status, promotion_id FROM deployment_job
+         WHERE tenant_id = $1 AND environment_id = $2 AND application = $3 ORDER BY created_at, id",
+        params![tenant, environment, application],
+    )?;
+    rows.into_iter()
+        .map(|row| {
+            let mut row = row.reader();
+            Ok(PastJob {
+                id: row.next()?,
+                kind: row.next::<String>()?.parse()?,
+                release: row.next()?,
+                status: row.next::<String>()?.parse()?,
+                promotion: row.next()?,
+            })
+        })
+        .collect()
 }
 
 /// The targets that a job kept a spec for.

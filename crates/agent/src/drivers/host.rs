@@ -1,6 +1,10 @@
 //! What the instance driver asks of a host: containers of an engine, or processes of our own.
 
-use std::{future::Future, path::Path, time::Duration};
+use std::{
+    future::Future,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use plimsoll_core::{
     Digest, Timestamp,
@@ -14,8 +18,10 @@ use plimsoll_protocol::agent::{
     order::TaskOrder,
 };
 
+use tokio_util::sync::CancellationToken;
+
 use super::{Outcome, Scope};
-use crate::task::{secrets::Secret, step::Alias};
+use crate::task::{following::Output, secrets::Secret, step::Alias};
 
 /// One container or process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +55,7 @@ pub struct Instance {
 }
 
 /// Whose an instance is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ours {
     /// Of which application.
     pub application: String,
@@ -148,10 +154,22 @@ impl<'a> Wanted<'a> {
     }
 }
 
+/// From where an instance's output is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Since {
+    /// All of it.
+    Start,
+    /// What comes from now on.
+    Now,
+}
+
 /// A kind of host.
-pub trait InstanceHost: Send + Sync {
+pub trait InstanceHost: Clone + Send + Sync + 'static {
     /// The directory of the target: stickers, fence, records.
     fn directory(&self) -> &Path;
+
+    /// The directories of other targets that share this host's images.
+    fn neighbours(&self) -> Vec<PathBuf>;
 
     /// What runs the instances; `None` when it is us.
     fn engine(&self) -> impl Future<Output = Outcome<Option<EngineInfo>>> + Send;
@@ -205,6 +223,15 @@ pub trait InstanceHost: Send + Sync {
 
     /// The last lines of an instance's output, oldest first.
     fn log_tail(&self, name: &str, lines: usize) -> impl Future<Output = Vec<String>> + Send;
+
+    /// Gives the output of an instance to `output` as it comes, until it ends, `end` comes, or no more is wanted.
+    fn follow(
+        &self,
+        name: &str,
+        since: Since,
+        output: &mut Output,
+        end: &CancellationToken,
+    ) -> impl Future<Output = ()> + Send;
 
     /// Removes images that are in none of `keep`, if they are ours and nothing uses them; returns those that
     /// are gone.

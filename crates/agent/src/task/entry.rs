@@ -67,6 +67,9 @@ pub enum Entry {
     Undone {
         /// Its place in the plan.
         index: usize,
+        /// When; for a stop of the old ones, when they answered again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<Timestamp>,
     },
     /// A step can't be undone; the others still are.
     NotUndone {

@@ -27,6 +27,17 @@ pub struct Journals {
     directory: PathBuf,
 }
 
+/// What is left of a task in the agent's directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trace {
+    /// Nothing: it was never taken, or its result is acknowledged.
+    None,
+    /// Its journal.
+    Kept,
+    /// A damaged journal: something of it may have been done.
+    PutAside,
+}
+
 /// A journal file, open at its end.
 #[derive(Debug)]
 pub struct FileJournal {
@@ -37,6 +48,8 @@ pub struct FileJournal {
 /// More than any task writes; a larger file is not ours.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
 const SUFFIX: &str = "journal";
+/// The suffix of a damaged one.
+const ASIDE: &str = "damaged";
 /// Hexadecimal digits of the line's SHA-256 in front of it: enough to see a torn or damaged line.
 const SUM: usize = 16;
 
@@ -75,9 +88,22 @@ impl Journals {
     /// Puts a damaged journal aside, so that the agent can start; returns where it lies.
     pub fn put_aside(&self, task: TaskId) -> Result<PathBuf> {
         let path = self.path(task);
-        let aside = path.with_extension("damaged");
+        let aside = path.with_extension(ASIDE);
         fs::rename(&path, &aside).map_err(|cause| unusable(&path, &cause))?;
         Ok(aside)
+    }
+
+    /// What is left here of a task.
+    #[must_use]
+    pub fn trace(&self, task: TaskId) -> Trace {
+        let path = self.path(task);
+        if path.exists() {
+            Trace::Kept
+        } else if path.with_extension(ASIDE).exists() {
+            Trace::PutAside
+        } else {
+            Trace::None
+        }
     }
 
     fn path(&self, task: TaskId) -> PathBuf {
@@ -218,7 +244,9 @@ mod tests {
         content[30] ^= 1;
         fs::write(&path, &content).unwrap();
         assert!(journals.load(task()).await.is_err());
+        assert_eq!(journals.trace(task()), Trace::Kept);
         assert!(journals.put_aside(task()).unwrap().exists());
+        assert_eq!(journals.trace(task()), Trace::PutAside);
         assert_eq!(journals.tasks().unwrap(), []);
     }
 

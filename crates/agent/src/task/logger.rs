@@ -1,6 +1,7 @@
 //! A task's voice: progress and log lines, masked, in chunks of at most 64 KiB or 200 ms.
 
 use std::{
+    future::Future,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -13,7 +14,9 @@ use plimsoll_protocol::agent::{
     AgentFrame, LOG_CHUNK_MILLIS, MAX_LOG_CHUNK_BYTES,
     report::{LogLine, LogSource, StepKind, StepStatus, TaskLog, TaskProgress},
 };
+use tokio_util::sync::CancellationToken;
 
+use super::following::Following;
 use crate::{masking::Masker, session::outbox::Outbox};
 
 /// The logger of one task; clones are the same one.
@@ -28,6 +31,7 @@ struct Inner {
     outbox: Outbox,
     masker: Masker,
     buffer: Mutex<Buffer>,
+    following: Following,
 }
 
 #[derive(Debug)]
@@ -35,10 +39,14 @@ struct Buffer {
     lines: Vec<LogLine>,
     bytes: usize,
     chunk: u64,
+    /// Bytes in all.
+    said: usize,
 }
 
 /// Longer lines are cut.
 const MAX_LINE: usize = 16 * 1024;
+/// No more of one task is kept.
+const MAX_TASK_BYTES: usize = 100 * 1024 * 1024;
 
 impl TaskLogger {
     /// The logger of `task`. Chunks count from the present second shifted by 20 bits, so that they rise over
@@ -46,8 +54,16 @@ impl TaskLogger {
     #[must_use]
     pub fn new(task: TaskId, epoch: u64, context: Context, outbox: Outbox, masker: Masker) -> Self {
         let first = u64::try_from(context.now().as_seconds()).unwrap_or_default() << 20;
-        let buffer = Mutex::new(Buffer { lines: Vec::new(), bytes: 0, chunk: first });
-        Self(Arc::new(Inner { task, epoch: AtomicU64::new(epoch), context, outbox, masker, buffer }))
+        let buffer = Mutex::new(Buffer { lines: Vec::new(), bytes: 0, chunk: first, said: 0 });
+        Self(Arc::new(Inner {
+            task,
+            epoch: AtomicU64::new(epoch),
+            context,
+            outbox,
+            masker,
+            buffer,
+            following: Following::default(),
+        }))
     }
 
     /// The task was offered again at a higher epoch.
@@ -75,8 +91,9 @@ impl TaskLogger {
     /// A line.
     pub fn line(&self, source: LogSource, component: Option<&str>, text: &str) {
         let text = cut(self.0.masker.mask(text));
-        let line = LogLine { at: self.0.context.now(), source, component: component.map(ToOwned::to_owned), text };
         let mut buffer = self.buffer();
+        let Some((source, text)) = bounded(&mut buffer.said, source, text) else { return };
+        let line = LogLine { at: self.0.context.now(), source, component: component.map(ToOwned::to_owned), text };
         if buffer.bytes + line.text.len() > MAX_LOG_CHUNK_BYTES {
             self.flush_into(&mut buffer);
         }
@@ -91,6 +108,26 @@ impl TaskLogger {
                 logger.flush();
             });
         }
+    }
+
+    /// Whether the output of an instance goes into the log already.
+    #[must_use]
+    pub fn follows(&self, name: &str) -> bool {
+        self.0.following.has(name)
+    }
+
+    /// Lets the output of an instance go into the log until it ends or the task does.
+    pub fn follow<F: Future<Output = ()> + Send + 'static>(
+        &self,
+        name: &str,
+        follow: impl FnOnce(CancellationToken) -> F,
+    ) {
+        self.0.following.begin(name, follow);
+    }
+
+    /// The task ends: what is followed says what it has.
+    pub async fn unfollow(&self) {
+        self.0.following.finish().await;
     }
 
     /// Sends what waits.
@@ -138,6 +175,20 @@ impl TaskLogger {
     }
 }
 
+/// The line, while the task has not said too much; the one that is too much is said instead of it, once.
+fn bounded(said: &mut usize, source: LogSource, text: String) -> Option<(LogSource, String)> {
+    let before = *said;
+    *said = said.saturating_add(text.len() + 1);
+    match (before > MAX_TASK_BYTES, *said > MAX_TASK_BYTES) {
+        (true, _) => None,
+        (false, false) => Some((source, text)),
+        (false, true) => {
+            let text = format!("the log of this task ends here: it has reached {} MiB", MAX_TASK_BYTES / (1024 * 1024));
+            Some((LogSource::Agent, text))
+        }
+    }
+}
+
 fn cut(mut text: String) -> String {
     if text.len() > MAX_LINE {
         let mut end = MAX_LINE;
@@ -170,6 +221,17 @@ mod tests {
         let texts: Vec<&str> = log.lines.iter().map(|line| line.text.as_str()).collect();
         assert_eq!(texts, ["the password is ***", "ready"]);
         assert_eq!(log.epoch, 3);
+    }
+
+    #[test]
+    fn a_task_says_so_when_it_has_said_enough() {
+        let mut said = MAX_TASK_BYTES - 10;
+        let mut say = |text: &str| bounded(&mut said, LogSource::Stdout, text.to_owned());
+        assert_eq!(say("short"), Some((LogSource::Stdout, "short".to_owned())));
+        let (source, text) = say("too long").unwrap();
+        assert_eq!(source, LogSource::Agent);
+        assert!(text.contains("100 MiB"), "{text}");
+        assert_eq!(say("x"), None);
     }
 
     #[tokio::test(start_paused = true)]

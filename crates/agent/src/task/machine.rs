@@ -23,6 +23,7 @@ pub struct Machine {
     plan: Plan,
     began: BTreeMap<usize, Timestamp>,
     healthy_since: BTreeMap<usize, Timestamp>,
+    undone_at: BTreeMap<usize, Timestamp>,
     /// How often a step was begun that had begun before: restarts of the agent.
     repeats: u32,
     position: Position,
@@ -106,6 +107,7 @@ impl Machine {
             plan: Plan { steps: Vec::new(), before: Vec::new() },
             began: BTreeMap::new(),
             healthy_since: BTreeMap::new(),
+            undone_at: BTreeMap::new(),
             repeats: 0,
             position: Position::Planning,
         };
@@ -146,7 +148,10 @@ impl Machine {
             }
             Entry::Stopped { reason } => self.turn_back(Cause::Stop(reason)),
             Entry::UndoBegan { .. } => {}
-            Entry::Undone { index } => self.undone(index, None),
+            Entry::Undone { index, at } => {
+                self.undone_at.extend(at.map(|at| (index, at)));
+                self.undone(index, None);
+            }
             Entry::NotUndone { index, error } => self.undone(index, Some(error)),
             Entry::Fenced { error } => {
                 self.position =
@@ -234,16 +239,19 @@ impl Machine {
         old && self.changes_below(self.plan.steps.len()).next().is_some()
     }
 
-    /// How long nothing answered for a component: from the stop of the old to the health of the new, in
-    /// milliseconds; `None` when the old was not stopped first.
+    /// How long nothing answered for a component: from the stop of the old to the health of the new, or to the old
+    /// answering again where it was put back, in milliseconds; `None` when the old was not stopped first.
     #[must_use]
     pub fn downtime_ms(&self, component: &str) -> Option<u64> {
         let at = |wanted: fn(&Step) -> bool| {
             self.plan.steps.iter().position(|step| wanted(step) && step.component() == Some(component))
         };
-        let stopped = self.began.get(&at(|step| matches!(step, Step::StopOld { .. }))?)?;
-        let healthy = self.healthy_since.get(&at(|step| matches!(step, Step::Health { .. }))?)?;
-        u64::try_from(healthy.micros_since(*stopped) / 1000).ok()
+        let stop = at(|step| matches!(step, Step::StopOld { .. }))?;
+        let stopped = self.began.get(&stop)?;
+        let healthy = || self.healthy_since.get(&at(|step| matches!(step, Step::Health { .. }))?);
+        // What was healthy and is taken back all the same leaves a longer gap than the one before.
+        let answered = self.undone_at.get(&stop).or_else(healthy)?;
+        u64::try_from(answered.micros_since(*stopped) / 1000).ok()
     }
 
     fn offered_again(&mut self, offer: TaskOffer) -> Result<()> {

@@ -81,6 +81,12 @@ impl<D: Driver, J: Journal> Runner<D, J> {
     /// Runs the task to its end and returns what is to be reported. An error means that the journal can't be
     /// written: nothing was done that it doesn't hold, and a restarted agent goes on from it.
     pub async fn run(&mut self) -> Result<TaskResult> {
+        let ended = self.run_on().await;
+        self.log.unfollow().await;
+        ended
+    }
+
+    async fn run_on(&mut self) -> Result<TaskResult> {
         let seconds = self.machine.order().hints.deadline_seconds;
         let deadline = Instant::now() + Duration::from_secs(u64::from(seconds));
         loop {
@@ -206,7 +212,7 @@ impl<D: Driver, J: Journal> Runner<D, J> {
         match outcome {
             Ok(()) => {
                 self.log.progress(StepKind::Undo, step.component(), StepStatus::Succeeded, Some(&detail));
-                self.write(Entry::Undone { index }).await
+                self.write(Entry::Undone { index, at: Some(self.context.now()) }).await
             }
             Err(error) if error.code == TaskErrorCode::StaleEpoch => self.write(Entry::Fenced { error }).await,
             Err(error) => {
@@ -244,6 +250,7 @@ impl<D: Driver, J: Journal> Runner<D, J> {
 
     async fn conclude(&mut self, end: End) -> Result<()> {
         let order = Arc::new(self.machine.order().clone());
+        self.log.unfollow().await;
         let end = if self.machine.is_back() { self.seen_back(end, &order).await } else { end };
         let components = match self.driver.report(self.scope(&order), &self.machine).await {
             Ok(components) => components,
@@ -261,12 +268,21 @@ impl<D: Driver, J: Journal> Runner<D, J> {
             components,
             remains: remains(&end),
             sticker_placed: end.set == SetState::New && order.sticker.is_some(),
+            epoch_in_force: self.epoch_in_force(&end, &order).await,
             error: end.error,
         };
         self.log.say(None, closing(&result));
         self.write(Entry::Finished { result }).await?;
         fail::fail_point!("agent::result_journaled");
         Ok(())
+    }
+
+    /// The epoch that fenced the task off: a server whose database knows less goes on from it.
+    async fn epoch_in_force(&self, end: &End, order: &TaskOrder) -> Option<u64> {
+        end.error.as_ref().filter(|error| error.code == TaskErrorCode::StaleEpoch)?;
+        let found = self.driver.highest_epoch(&order.target).await.unwrap_or_default();
+        let marked = self.fence.epoch().unwrap_or_default();
+        Some(found.max(marked)).filter(|highest| *highest > order.epoch)
     }
 
     /// An error as it may leave the host. A component's last words (its lines, the output of its health

@@ -16,19 +16,32 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use plimsoll_core::{Result, id::TaskId};
+use plimsoll_core::{Result, deployment::Remains, id::TaskId};
 use plimsoll_protocol::agent::{
     AgentFrame, ServerFrame,
     order::{ServerHello, TaskCancel},
-    report::{HeldTask, ResultAck, ResultVerdict, TaskOutcome, TaskResult},
+    report::{HeldTask, ResultAck, ResultVerdict, TaskError, TaskErrorCode, TaskOutcome, TaskResult},
 };
 
 use crate::{
     session::shared::Shared,
-    task::{entry::StopReason, journal::Journals, machine::Machine},
+    task::{
+        entry::StopReason,
+        journal::{Journals, Trace},
+        machine::Machine,
+    },
 };
 use held::{Held, Stage};
 use lanes::Lanes;
+
+/// The error of a task whose journal was damaged: nobody knows how far it came.
+fn forgotten() -> TaskError {
+    TaskError::new(
+        TaskErrorCode::AgentDefect,
+        "the task's journal was damaged, so the agent can't tell how far it came",
+    )
+    .hint("what runs on the target is read from it; look at the agent's disk")
+}
 
 /// What happens to the agent's work.
 #[derive(Debug)]
@@ -150,18 +163,25 @@ impl Work {
         if self.tasks.contains_key(&cancel.task_id) {
             return self.stop(cancel.task_id, Some(cancel.epoch), StopReason::Cancelled);
         }
-        // The offer never came, or the result is acknowledged already: nothing of it is or will be done.
+        let (outcome, remains, error) = match self.journals.trace(cancel.task_id) {
+            // The offer never came, or the result is acknowledged already: nothing of it is or will be done.
+            Trace::None => (TaskOutcome::Cancelled, Some(Remains::Restored), StopReason::Cancelled.error()),
+            // It is taken up again in a moment, and the server says it again.
+            Trace::Kept => return,
+            Trace::PutAside => (TaskOutcome::Unknown, None, forgotten()),
+        };
         let now = self.shared.context.now();
         self.shared.outbox.push(AgentFrame::Result(TaskResult {
             task_id: cancel.task_id,
             epoch: cancel.epoch,
-            outcome: TaskOutcome::Cancelled,
+            outcome,
             started_at: now,
             finished_at: now,
             components: Vec::new(),
-            remains: Some(plimsoll_core::deployment::Remains::Restored),
+            remains,
             sticker_placed: false,
-            error: Some(StopReason::Cancelled.error()),
+            error: Some(error),
+            epoch_in_force: None,
         }));
     }
 

@@ -63,7 +63,7 @@ fn what_began_is_undone_in_reverse_and_what_is_final_never_fails_the_task() {
     let mut machine = done(4);
     machine.take(Entry::Failed { index: 4, error: TaskError::new(TaskErrorCode::AgentDefect, "disk") }).unwrap();
     assert!(matches!(machine.next(), Action::Undo(3, Step::Retire { .. })));
-    machine.take(Entry::Undone { index: 3 }).unwrap();
+    machine.take(Entry::Undone { index: 3, at: None }).unwrap();
     assert!(matches!(machine.next(), Action::Undo(1, Step::Start { .. })));
     machine
         .take(Entry::NotUndone { index: 1, error: TaskError::new(TaskErrorCode::EngineUnavailable, "gone") })
@@ -94,4 +94,34 @@ fn the_same_task_offered_again_goes_on_under_the_new_epoch() {
     machine.take(Entry::Offered { offer: offer(&again), at: at() }).unwrap();
     assert_eq!((machine.order().epoch, machine.order().sticker.as_deref()), (7, Some("newer")));
     assert!(matches!(machine.next(), Action::Apply(2, _)));
+}
+
+#[test]
+fn the_gap_ends_when_the_new_one_or_the_old_one_answers() {
+    let second = Timestamp::from_seconds;
+    let old = Old { name: "old".into(), was_running: true, restart: RestartPolicy::Always, grace_seconds: 1 };
+    let steps = vec![
+        Step::StopOld { component: web(), old: vec![old] },
+        Step::Start { component: web(), instance: 0, name: "new".into(), alias: Alias::AtOnce },
+        Step::Health { component: web(), names: vec!["new".into()] },
+    ];
+    let offered = Entry::Offered { offer: offer(&order(fresh_task(), 1, None)), at: at() };
+    let mut entries = vec![offered, Entry::Planned { plan: Plan { steps, before: Vec::new() } }];
+    for index in 0..3 {
+        entries.push(Entry::Began { index, at: second(10 + index as i64) });
+        if index < 2 {
+            entries.push(Entry::Done { index, healthy_since: None });
+        }
+    }
+    let mut good = Machine::replay(entries.clone()).unwrap();
+    assert_eq!(good.downtime_ms("web"), None, "nobody knows yet");
+    good.take(Entry::Done { index: 2, healthy_since: Some(second(14)) }).unwrap();
+    assert_eq!(good.downtime_ms("web"), Some(4000));
+
+    let mut bad = Machine::replay(entries).unwrap();
+    bad.take(Entry::Failed { index: 2, error: TaskError::new(TaskErrorCode::Unhealthy, "sick") }).unwrap();
+    bad.take(Entry::Undone { index: 1, at: Some(second(40)) }).unwrap();
+    bad.take(Entry::Undone { index: 0, at: Some(second(42)) }).unwrap();
+    assert!(bad.is_back());
+    assert_eq!(bad.downtime_ms("web"), Some(32_000), "until the old one answered again");
 }

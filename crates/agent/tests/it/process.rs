@@ -168,6 +168,8 @@ async fn a_fixed_port_is_handed_over_with_a_gap_and_back_when_the_new_one_fails(
     assert_eq!(result.outcome, TaskOutcome::RolledBack, "{log}");
     let error = result.error.unwrap();
     assert_eq!((error.code, error.exit_code), (TaskErrorCode::StartFailed, Some(3)), "{error:?}");
+    assert!(result.components[0].downtime_ms.is_some(), "the gap until the old one answered again");
+    assert!(log.contains("requests fail in between"), "{log}");
     assert_eq!(ask(&address, "/").await.unwrap(), "2.0.0");
     assert_eq!(starts(&ledger).len(), 4, "the second version was started again");
 
@@ -283,6 +285,37 @@ async fn a_mirror_is_told_credentials_only_if_the_order_says_so() {
         assert!(!heard.is_empty());
         assert_eq!(heard.iter().any(Option::is_some), authenticated, "{heard:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_output_of_what_comes_up_is_in_the_log_and_a_secret_in_two_pieces_is_not() {
+    let site = Site::new();
+    let half = SECRET.len() / 2;
+    let (one, two) = SECRET.split_at(half);
+    let script = format!(
+        "printf 'the key is %s' \"${{KEY%{two}}}\"; sleep 1; echo \"${{KEY#{one}}}, and that is all\"; \
+         echo trouble >&2; exec sleep 1000"
+    );
+    let image = Image::of_binary(Path::new("/bin/busybox")).unwrap().command(&["sh", "-c", &script]);
+    let pushed = image.push(&site.registry, "talker", "1").await.unwrap();
+    let health = plimsoll_core::component::runtime::Health {
+        check: plimsoll_core::component::runtime::HealthCheck::Command {
+            command: ["/bin/busybox", "true"].map(ToOwned::to_owned).into(),
+        },
+        // Long enough for both pieces, which the agent reads apart.
+        healthy_for_seconds: 3,
+        ..crate::site::http_health()
+    };
+    let runtime = Runtime {
+        secrets: vec![SecretMount { name: "key".into(), form: SecretForm::Env, target: Some("KEY".into()) }],
+        health: Some(health),
+        ..Runtime::default()
+    };
+    let talker = component("talker", &site.registry, "talker", &pushed, runtime);
+    let (result, log) = run(&site.host, &site.dir.path(), &to_run(1, &talker)).await;
+    assert_eq!(result.outcome, TaskOutcome::Succeeded, "{result:?}\n{log}");
+    assert!(log.contains("the key is ***, and that is all\n") && log.contains("trouble\n"), "{log}");
+    assert!(!log.contains(one) && !log.contains(two), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

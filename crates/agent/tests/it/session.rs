@@ -18,7 +18,7 @@ use plimsoll_core::{
         Runtime,
         runtime::{Publish, Switch},
     },
-    deployment::spec::ComponentSpec,
+    deployment::{Remains, spec::ComponentSpec},
 };
 use plimsoll_evidence::SigningKey;
 use plimsoll_protocol::agent::{
@@ -345,6 +345,38 @@ async fn a_cancel_and_a_lost_lease_put_the_old_set_back() {
     let result = story.result(&order).await;
     assert_eq!(result.outcome, TaskOutcome::RolledBack, "{result:?}");
     assert_eq!(result.error.unwrap().code, TaskErrorCode::LeaseLost);
+    assert_eq!(story.serving().await, ["1.0.0"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_damaged_journal_it_says_that_it_can_not_tell_and_the_next_task_leaves_one_set() {
+    let mut story = Story::new().await;
+    let first = story.web("1.0.0", &[]).await;
+    assert_eq!(story.run(&first).await.outcome, TaskOutcome::Succeeded);
+    story.settled().await;
+    story.start(Some("agent::started"));
+    let second = story.web("2.0.0", &[]).await;
+    let order = story.order(&second);
+    story.server.offer(story.server.sign(&order));
+    let died = story.agent.as_mut().unwrap().wait(PATIENCE).unwrap();
+    assert_eq!(died.signal(), Some(6));
+    let journal = story.data().join("tasks").join(format!("{}.journal", order.task_id));
+    let mut content = fs::read(&journal).unwrap();
+    content[40] ^= 1;
+    fs::write(&journal, content).unwrap();
+    story.start(None);
+    eventually_async("it connected again", PATIENCE, async || story.server.connections() == 3).await.unwrap();
+    assert_eq!(story.serving().await.len(), 2, "nobody knows what is to go");
+    let told = |order: &TaskOrder| TaskCancel { task_id: order.task_id, epoch: order.epoch, grace_seconds: 10 };
+    story.server.say(ServerFrame::Cancel(told(&order)));
+    let result = story.result(&order).await;
+    assert_eq!((result.outcome, result.remains), (TaskOutcome::Unknown, None), "{result:?}");
+    // One that never came is another matter.
+    let never = story.order(&second);
+    story.server.say(ServerFrame::Cancel(told(&never)));
+    let result = story.result(&never).await;
+    assert_eq!((result.outcome, result.remains), (TaskOutcome::Cancelled, Some(Remains::Restored)), "{result:?}");
+    assert_eq!(story.run(&first).await.outcome, TaskOutcome::Succeeded);
     assert_eq!(story.serving().await, ["1.0.0"]);
 }
 

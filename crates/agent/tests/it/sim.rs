@@ -10,9 +10,9 @@ use std::{
 use plimsoll_agent::{
     drivers::{
         Outcome, Scope,
-        host::{HostHealth, ImageRecord, Instance, InstanceHost, NewInstance, Ours, Probe, Wanted},
+        host::{HostHealth, ImageRecord, Instance, InstanceHost, NewInstance, Ours, Probe, Since, Wanted},
     },
-    task::{entry::Entry, journal::Journal},
+    task::{entry::Entry, following::Output, journal::Journal},
 };
 use plimsoll_core::{
     component::runtime::{HealthCheck, RestartPolicy},
@@ -26,6 +26,7 @@ use plimsoll_protocol::agent::{
     report::{TaskError, TaskErrorCode},
 };
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 /// All that is there; clones see the same.
 #[derive(Clone)]
@@ -119,6 +120,10 @@ impl Journal for SimJournal {
 impl InstanceHost for World {
     fn directory(&self) -> &Path {
         &self.0.directory
+    }
+
+    fn neighbours(&self) -> Vec<PathBuf> {
+        Vec::new()
     }
 
     async fn engine(&self) -> Outcome<Option<EngineInfo>> {
@@ -224,6 +229,8 @@ impl InstanceHost for World {
     async fn log_tail(&self, _name: &str, _lines: usize) -> Vec<String> {
         vec!["last words".to_owned()]
     }
+
+    async fn follow(&self, _name: &str, _since: Since, _output: &mut Output, _end: &CancellationToken) {}
 
     async fn prune(&self, drop: &[ImageRecord], _keep: &[ImageRecord]) -> Outcome<Vec<ImageRecord>> {
         Ok(drop.to_vec())

@@ -31,6 +31,7 @@ pub fn component(name: &str, version: u8, runtime: Runtime) -> ComponentSpec {
             repository: name.to_owned(),
             digest,
             authenticated: false,
+            size_bytes: None,
         },
         expected: DigestChain { index: digest, manifest: digest, config: digest },
         runtime,

@@ -20,7 +20,8 @@ use super::{AgentCaller, LEASE_MARGIN_SECONDS};
 use crate::App;
 
 impl App {
-    /// Renews the lease: the deadlines of the agent's tasks move; those it holds no more are named.
+    /// Renews the lease: the deadlines move of the tasks that the agent names, and of offers that it cannot name
+    /// yet; those it holds no more are named. What it does not name it has lost, and it runs out.
     pub(super) async fn agent_lease(&self, agent: &AgentCaller, renew: LeaseRenew) -> Result<Vec<ServerFrame>> {
         let (id, now, seconds) = (agent.id, self.context.now(), self.settings.lease_seconds);
         let nonce = renew.nonce;
@@ -28,14 +29,16 @@ impl App {
             .store
             .write(agent.scope(), "agent_lease", move |tx| {
                 let deadline = now.plus_seconds(i64::from(seconds) + LEASE_MARGIN_SECONDS);
-                order::extend(tx, id, deadline)?;
+                order::extend_unacked(tx, id, deadline)?;
                 let mut revoked = Vec::new();
                 for held in renew.tasks.iter().take(1000) {
                     let row: Option<TaskRow> = resource::find(tx, held.task_id)?;
                     let still = row.is_some_and(|row| {
                         row.task.agent_id == Some(id) && row.task.epoch == held.epoch && may_act(row.task.status)
                     });
-                    if !still {
+                    if still {
+                        order::extend(tx, held.task_id, held.epoch, deadline)?;
+                    } else {
                         revoked.push(HeldTask { task_id: held.task_id, epoch: held.epoch });
                     }
                 }

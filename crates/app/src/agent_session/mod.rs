@@ -35,6 +35,8 @@ pub const CANCEL_GRACE_SECONDS: u32 = 10;
 /// Seconds after a lease's end before anything else is done about its tasks. What is promised is the lease and
 /// ten seconds; the sweeper that looks each second needs the rest.
 pub const LEASE_MARGIN_SECONDS: i64 = 8;
+/// Seconds after that before another agent gets the target: ten after the end of the lease in all.
+pub const HANDOVER_SECONDS: i64 = 2;
 
 /// An agent with an open stream.
 #[derive(Clone, Debug)]

@@ -9,6 +9,7 @@ use plimsoll_protocol::agent::{
 };
 use plimsoll_store::{
     Lock, Scope,
+    deployment::fence,
     observation::{self, Question},
     resource,
 };
@@ -80,6 +81,9 @@ impl App {
             tx.lock(&Lock::Target(seen.target_id))?;
             let Some(mut target) = resource::find::<Target>(tx, seen.target_id)? else { return Ok(()) };
             let theirs = Agents::default().of(tx, &target)?.is_some_and(|chosen| chosen.id == id);
+            if theirs && fence::lift(tx, seen.target_id, seen.epoch)? {
+                tracing::warn!(target = %seen.target_id, epoch = seen.epoch, "a target knows a higher epoch than the database");
+            }
             if !theirs || !target.reconciliation_pending || seen.error.is_some() {
                 return Ok(());
             }

@@ -11,7 +11,7 @@ use plimsoll_protocol::agent::{
 };
 use plimsoll_store::{
     Lock, Tx,
-    deployment::{TaskRow, running, spec},
+    deployment::{TaskRow, fence, order, running, spec},
     resource,
 };
 
@@ -78,6 +78,13 @@ fn record(tx: &mut Tx<'_>, notes: &mut Notes, mut row: TaskRow, result: &TaskRes
         merge(&mut row.task, seen);
     }
     resource::update(tx, &mut row)?;
+    order::answered(tx, row.task.id)?;
+    if let Some(highest) = result.epoch_in_force {
+        fence::lift(tx, row.task.target_id, highest)?;
+    }
+    if result.outcome == TaskOutcome::Unknown {
+        deployment::lost::await_observation(tx, row.task.target_id, notes.now())?;
+    }
     deployment::artifact::keep_result(tx, notes, &row.task, result)?;
     note_running(tx, notes, &row.task, result)?;
     deployment::note_task(notes, &row.task)?;
@@ -100,7 +107,8 @@ fn merge(task: &mut Task, seen: &ComponentResult) {
 /// before, or what observation will tell.
 fn note_running(tx: &mut Tx<'_>, notes: &mut Notes, task: &Task, result: &TaskResult) -> Result<()> {
     if result.outcome != TaskOutcome::Succeeded {
-        return Ok(());
+        // What was put back may answer on other ports than before.
+        return if result.components.is_empty() { Ok(()) } else { deployment::note_endpoints(tx, task) };
     }
     let Some(kept) = spec::find(tx, task.job_id, task.target_id)? else { return Ok(()) };
     let brought = deployment::brought_by(task, &kept);

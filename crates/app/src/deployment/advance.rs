@@ -7,7 +7,7 @@ use plimsoll_core::{
     audit::{Principal, PrincipalType},
     deployment::{
         CancelMode, DeploymentJob, JobCommand, JobFailure, JobStatus, Progress, TaskKind,
-        rollout::{self, Effect, JobView, TaskView},
+        rollout::{self, BatchProgress, BatchStatus, Effect, JobView, TaskView},
     },
     id::{JobId, TenantId, TypedId as _, UserId},
     permission::Grants,
@@ -15,7 +15,13 @@ use plimsoll_core::{
 use plimsoll_store::{Lock, Scope, SystemReason, Tx, deployment as rows, resource, work};
 use uuid::Uuid;
 
-use super::{JOB_WORK, effects::apply, note_job, reach::view_of, turn};
+use super::{
+    JOB_WORK,
+    effects::{apply, closed_until},
+    json, note_job,
+    reach::view_of,
+    turn,
+};
 use crate::{App, Notes, agent::Agents, agent_session::LEASE_MARGIN_SECONDS, tasks::Progress as Step};
 
 /// Seconds for which a replica holds a job while it looks at it.
@@ -122,25 +128,55 @@ fn advance_once(tx: &mut Tx<'_>, notes: &mut Notes, id: JobId, until: Timestamp)
     };
     let mut agents = Agents::default();
     let views = tasks.iter().map(|row| view_of(tx, &mut agents, row)).collect::<Result<Vec<TaskView>>>()?;
+    note_batch(notes, &mut job, &view, &views)?;
     let effects = rollout::advance(&view, &views);
     let mut wait = None;
     let mut moved = false;
     for effect in &effects {
         match effect {
-            Effect::WakeAt(at) => wait = Some(*at),
+            Effect::WakeAt(at) => wait = Some(earlier(wait, *at)),
             Effect::Finish { end, failure } => {
                 finish(tx, notes, &mut job, JobCommand::Finish(*end), failure.clone())?;
                 return Ok(Moved::Waits(None));
             }
-            other => moved |= apply(tx, notes, &mut agents, &job, until, other)?,
+            Effect::Offer(id) => match closed_until(tx, &mut agents, *id, notes.now())? {
+                Some(opens) => wait = Some(earlier(wait, opens)),
+                None => moved |= apply(tx, notes, &mut agents, &job, until, effect)?,
+            },
+            Effect::Skip { .. }
+            | Effect::FailOffline(_)
+            | Effect::Lose(_)
+            | Effect::CancelPending(_)
+            | Effect::Stop(_)
+            | Effect::PutBack { .. }
+            | Effect::MarkPutBack(_) => moved |= apply(tx, notes, &mut agents, &job, until, effect)?,
         }
     }
     let progress = progress(&rows::tasks_of(tx, id)?);
-    if progress != job.progress {
+    if progress != job.progress || job.batch != known.batch {
         job.progress = progress;
         save(tx, notes, &mut job)?;
     }
     Ok(if moved { Moved::On } else { Moved::Waits(wait) })
+}
+
+/// Tells that a batch began, waits for its turn or ended, once each.
+fn note_batch(notes: &mut Notes, job: &mut DeploymentJob, view: &JobView, tasks: &[TaskView]) -> Result<()> {
+    let Some(now) = BatchProgress::of(view, tasks) else { return Ok(()) };
+    for told in now.since(job.batch) {
+        let kind = match told.status {
+            BatchStatus::Waiting => "batch.waiting",
+            BatchStatus::Started => "batch.started",
+            BatchStatus::Ended => "batch.ended",
+        };
+        notes.event("deployment_job", job.id, None, kind, json(&told)?);
+        job.batch = Some(told);
+    }
+    Ok(())
+}
+
+fn earlier(known: Option<Timestamp>, other: Timestamp) -> Timestamp {
+    known.map_or(other, |known| known.min(other))
 }
 
 /// Ends a job, with its evidence and whatever hangs on it.

@@ -79,6 +79,7 @@ pub fn create_job(tx: &mut Tx<'_>, notes: &mut Notes, new: NewJob) -> Result<Dep
         status: JobStatus::Queued,
         progress: Progress::count(new.plan.targets.iter().map(|_| TaskStatus::Pending)),
         plan: new.plan,
+        batch: None,
         requested_by: new.requested_by,
         created_at: now,
         started_at: None,

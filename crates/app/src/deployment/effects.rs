@@ -16,7 +16,7 @@ use plimsoll_store::{
 };
 
 use super::{create::undoing, lost, note_task, reach::why_offline};
-use crate::{Notes, agent::Agents};
+use crate::{Notes, agent::Agents, agent_session::HANDOVER_SECONDS};
 
 /// Applies one effect where the task's state still allows it; answers whether something changed.
 pub(super) fn apply(
@@ -90,6 +90,21 @@ pub(super) fn apply(
         // Handled by the caller.
         Effect::Finish { .. } | Effect::WakeAt(_) => Ok(false),
     }
+}
+
+/// Until when a task may not be offered: another agent had its target in hand and let its lease run out
+/// without a word, and may still be in its last step.
+pub(super) fn closed_until(
+    tx: &mut Tx<'_>,
+    agents: &mut Agents,
+    id: TaskId,
+    now: Timestamp,
+) -> Result<Option<Timestamp>> {
+    let row: TaskRow = resource::get(tx, id)?;
+    let target: Target = resource::get(tx, row.task.target_id)?;
+    let Some(agent) = agents.of(tx, &target)?.map(|agent| agent.id) else { return Ok(None) };
+    let missed = order::missed_by_others(tx, target.id, agent)?;
+    Ok(missed.map(|deadline| deadline.plus_seconds(HANDOVER_SECONDS)).filter(|opens| *opens > now))
 }
 
 /// A task ends before it was offered.

@@ -9,11 +9,12 @@ use futures_util::{StreamExt as _, stream};
 use plimsoll_core::{
     Digest, Result,
     deployment::history,
-    id::{IntegrationId, JobId},
+    id::{IntegrationId, JobId, TargetId},
+    inventory::Target,
 };
 use plimsoll_oci::{Reference, RegistryError, Repository};
 use plimsoll_protocol::deployment::CreateRollback;
-use plimsoll_store::{Tx, release as releases};
+use plimsoll_store::{Tx, deployment as jobs, release as releases, resource};
 
 use super::{specs, way};
 use crate::{App, Caller};
@@ -111,7 +112,13 @@ fn needed(tx: &mut Tx<'_>, caller: &Caller, body: &CreateRollback) -> Result<(Jo
         if wanted.as_ref().is_some_and(|wanted| !wanted.contains(target)) {
             continue;
         }
+        let known = is_known(tx, *target)?;
+        let running = || planned.previous.iter().flat_map(|spec| &spec.components);
         for component in planned.spec.iter().flat_map(|spec| &spec.components) {
+            // What runs there has its image, and nothing removes an image that is in use.
+            if known && running().any(|one| one.image.digest == component.image.digest) {
+                continue;
+            }
             let known = sealed.component(component.component_id);
             images.insert(Image {
                 integration: component.image.integration_id,
@@ -121,4 +128,10 @@ fn needed(tx: &mut Tx<'_>, caller: &Caller, body: &CreateRollback) -> Result<(Jo
         }
     }
     Ok((way.to.specs_of, images))
+}
+
+/// Whether what the target is said to run is what it runs: nobody changes it, and nobody has to look first.
+fn is_known(tx: &mut Tx<'_>, id: TargetId) -> Result<bool> {
+    let settled = resource::find::<Target>(tx, id)?.is_some_and(|target| !target.reconciliation_pending);
+    Ok(settled && jobs::in_hand(tx, id)?.is_none())
 }

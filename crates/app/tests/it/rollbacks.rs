@@ -7,7 +7,7 @@ use plimsoll_core::{
     promotion::PromotionStatus,
 };
 use plimsoll_protocol::operation::OperationId as Op;
-use plimsoll_store::rollback::RollbackRow;
+use plimsoll_store::{Scope, Tx, resource, rollback::RollbackRow};
 use serde_json::{Value, json};
 
 use crate::{
@@ -25,6 +25,8 @@ on_both_databases!(
     the_whole_set_comes_back_on_all_targets,
     the_last_of_several_is_carried_out,
     in_an_exclusive_environment_it_waits_for_the_others,
+    the_way_back_is_as_long_as_the_history,
+    an_image_that_runs_where_it_stays_need_not_be_in_the_registry,
 );
 
 const VERSIONS: [&str; 4] = ["1.0.0", "2.0.0", "3.0.0", "4.0.0"];
@@ -251,5 +253,53 @@ pub async fn in_an_exclusive_environment_it_waits_for_the_others(world: World) -
     shop.advance().await?;
     shop.advance().await?;
     assert_eq!(shop.job(job.id).await?.status, JobStatus::Running);
+    Ok(())
+}
+
+pub async fn the_way_back_is_as_long_as_the_history(world: World) -> Result<()> {
+    let (shop, _) = stocked(world, json!({"name": "dev"})).await?;
+    let hand: Hand = shop.staffed().await?.0;
+    let oldest = shop.bring(&hand, "1.0.0").await?;
+    let older = shop.bring(&hand, "2.0.0").await?;
+    let last = shop.bring(&hand, "3.0.0").await?;
+    // Attempts that put themselves back, more of them than any page holds.
+    let scope = Scope::Tenant(shop.world.tenant);
+    let many: Vec<DeploymentJob> = (1..=250)
+        .map(|number| DeploymentJob {
+            id: shop.world.app.context.id(),
+            status: JobStatus::RolledBack,
+            created_at: last.created_at.plus_seconds(number),
+            ..last.clone()
+        })
+        .collect();
+    let insert = move |tx: &mut Tx<'_>| many.iter().try_for_each(|job| resource::insert(tx, job));
+    shop.world.app.store.write(scope, "test", insert).await?;
+    let asked = back(&shop, json!({})).await?;
+    assert_eq!((asked.release_id, asked.from_release_id), (older.release_id, Some(last.release_id)));
+    let asked = back(&shop, json!({"toReleaseId": oldest.release_id})).await?;
+    assert_eq!(asked.release_id, oldest.release_id);
+    Ok(())
+}
+
+pub async fn an_image_that_runs_where_it_stays_need_not_be_in_the_registry(world: World) -> Result<()> {
+    let strategy = json!({"type": "all_at_once", "failurePolicy": "stop"});
+    let (shop, registry) = stocked(world, json!({"name": "dev", "strategy": strategy})).await?;
+    let (hand, first) = shop.staffed().await?;
+    let second = shop.target("web-2", json!({"agentId": hand.id})).await?;
+    for version in ["1.0.0", "2.0.0"] {
+        shop.start(version).await?;
+        for offer in hand.take_all(&shop.world, 2).await? {
+            let stays = version == "2.0.0" && offer.order()?.target.id == second.id;
+            let (outcome, more) =
+                if stays { ("rolled_back", json!({"remains": "restored"})) } else { ("succeeded", json!({})) };
+            hand.end(&shop.world, &offer, outcome, more).await?;
+        }
+        shop.advance().await?;
+    }
+    registry.forget("1.0.0");
+    let refused = back(&shop, json!({"targetIds": [first]})).await.unwrap_err();
+    assert_eq!(refused.code().as_str(), "ROLLBACK_IMAGE_MISSING");
+    let asked = back(&shop, json!({"targetIds": [second.id]})).await?;
+    assert_eq!(asked.release_version, "1.0.0");
     Ok(())
 }

@@ -52,6 +52,10 @@ impl View {
         let data = &message.data;
         match message.kind.as_str() {
             "job.changed" => Some(state("job", data)),
+            "batch.waiting" => {
+                let batch = data.pointer("/batch").and_then(Value::as_u64)? + 1;
+                Some(Shown::Step(format!("batch {batch} waits until {}", text(data, "/until")?)))
+            }
             "task.progress" => step(data),
             "task.log" => {
                 let kept = self.lines.entry(text(data, "/taskId")?.to_owned()).or_default();
@@ -160,6 +164,9 @@ mod tests {
         assert_eq!(said(&mut view, "job.changed", running), Some(state));
         let pull = json!({"step": "stop_old", "status": "started", "component": "api", "targetName": "web-1"});
         assert_eq!(said(&mut view, "task.progress", pull), Some(Shown::Step("web-1: stop old api".to_owned())));
+        let pause = json!({"batch": 1, "status": "waiting", "until": "2026-01-01T00:00:00Z"});
+        let waits = Shown::Step("batch 2 waits until 2026-01-01T00:00:00Z".to_owned());
+        assert_eq!(said(&mut view, "batch.waiting", pause), Some(waits));
         assert_eq!(said(&mut view, "job.invented_later", json!({})), None);
         assert_eq!(said(&mut view, "task.changed", task("running", &json!({}))), None);
         let done = Some(Shown::Line("web-1: succeeded".to_owned()));

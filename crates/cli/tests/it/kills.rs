@@ -3,10 +3,10 @@
 
 use std::{collections::BTreeMap, os::unix::process::ExitStatusExt as _, time::Duration};
 
-use plimsoll_testkit::eventually_async;
+use plimsoll_testkit::{PATIENCE, eventually, eventually_async};
 use serde_json::{Value, json};
 
-use crate::estate::{Database, Estate, Person, Plan, breath, id, web};
+use crate::estate::{Database, Estate, Person, Plan, breath, id, until, web};
 
 const TARGETS: [&str; 2] = ["t1", "t2"];
 /// SIGABRT: how a fail point ends its process.
@@ -251,6 +251,59 @@ async fn agent_dies_at(point: &str, database: Database) {
     kill.arm(point).await;
     let job = kill.promote(1, "second").await;
     kill.check(&job, 1, &[0, 1]).await;
+}
+
+/// The agent comes back and one byte of its journals is another: nobody can tell how far its tasks came.
+async fn a_journal_is_damaged(database: Database) {
+    let mut kill = Kill::prepare(database, Victim::Agent).await;
+    kill.promote(0, "first").await;
+    kill.arm("agent::started").await;
+    let (requester, approver) = (kill.requester.clone(), kill.approver.clone());
+    let body = json!({ "releaseId": kill.releases[1], "targetEnvironmentId": kill.environment });
+    let path = format!("/promotions/{}", id(&requester.post("/promotions", &body).await));
+    let waiting = until(&requester, &path, "waits", |seen| seen["status"] == "awaiting_approval").await;
+    let yes = json!({ "subjectHash": waiting["subjectHash"] });
+    approver.post(&format!("{path}/approve"), &yes).await;
+    let started = until(&requester, &path, "starts", |seen| seen["deploymentJobId"].is_string()).await;
+    let job = format!("/deployment-jobs/{}", started["deploymentJobId"].as_str().unwrap());
+    let died = eventually("the agent died", PATIENCE, || kill.estate.agents[0].running().ended().unwrap());
+    assert_eq!(died.unwrap().signal(), ABORTED);
+    for entry in std::fs::read_dir(kill.estate.agents[0].data.join("tasks")).unwrap() {
+        let path = entry.unwrap().path();
+        let mut content = std::fs::read(&path).unwrap();
+        content[40] ^= 1;
+        std::fs::write(&path, content).unwrap();
+    }
+    kill.estate.start_agent(0, None);
+    kill.died = true;
+    let ended = kill.ended(&job).await;
+    assert_eq!(ended["status"], "rolled_back", "{}", kill.tasks(&job).await);
+    let tasks = requester.get(&format!("{job}/tasks?pageSize=100")).await;
+    let lost: Vec<&Value> =
+        tasks.as_array().unwrap().iter().filter(|task| task["error"]["code"] == "AGENT_SILENT").collect();
+    assert!(!lost.is_empty() && lost.iter().all(|task| task["status"] == "unknown"), "{tasks}");
+    for target in requester.get("/targets?pageSize=100").await.as_array().unwrap() {
+        let path = format!("/targets/{}", id(target));
+        let seen = until(&requester, &path, "is settled", |seen| seen["reconciliationPending"] == false).await;
+        assert_eq!(seen["running"][0]["releaseId"], kill.releases[0].as_str(), "{seen}");
+        let starts = kill.estate.starts(seen["name"].as_str().unwrap());
+        let alive: Vec<&String> = starts
+            .iter()
+            .filter(|(_, pid)| std::path::Path::new(&format!("/proc/{pid}")).exists())
+            .map(|(digest, _)| digest)
+            .collect();
+        assert_eq!(alive, [&kill.digests[0]], "one working set: {starts:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_journal_is_damaged_on_sqlite() {
+    a_journal_is_damaged(Database::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_journal_is_damaged_on_postgres() {
+    a_journal_is_damaged(Database::Postgres).await;
 }
 
 macro_rules! kills {

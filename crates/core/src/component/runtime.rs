@@ -97,6 +97,17 @@ pub enum Publish {
     Fixed(u16),
 }
 
+impl Publish {
+    /// Whether the port is on the host at all.
+    #[must_use]
+    pub const fn is_on_host(self) -> bool {
+        match self {
+            Self::Word(PublishWord::None) => false,
+            Self::Word(PublishWord::Auto) | Self::Fixed(_) => true,
+        }
+    }
+}
+
 impl Default for Publish {
     fn default() -> Self {
         Self::Word(PublishWord::None)

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Plan, TaskStatus};
+use super::{Plan, TaskStatus, rollout::BatchProgress};
 use crate::{
     Timestamp,
     actor::Actor,
@@ -41,6 +41,9 @@ pub struct DeploymentJob {
     pub plan: Plan,
     /// How far it is.
     pub progress: Progress,
+    /// The batch that it is at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<BatchProgress>,
     /// Who is behind it.
     pub requested_by: Actor,
     /// When it was made.

@@ -15,7 +15,7 @@ pub mod task_state;
 pub use job::{CancelMode, Cancellation, DeploymentJob, JobFailure, JobKind, JobStatus, Progress, Rollback};
 pub use job_state::{JobCommand, JobEnd};
 pub use output::{Artifact, LogLine, LogSource};
-pub use plan_view::{LeftOut, LeftOutReason, Plan, PlanComponent, PlanTarget, PlannedChange, SkipReason};
+pub use plan_view::{Handover, LeftOut, LeftOutReason, Plan, PlanComponent, PlanTarget, PlannedChange, SkipReason};
 pub use task::{Remains, Task, TaskComponent, TaskError, TaskKind, TaskStatus};
 pub use task_state::TaskCommand;
 

@@ -125,14 +125,16 @@ fn components(spec: Option<&DeploymentSpec>, running: Option<&DeploymentSpec>) -
     let find = |list: &'_ [ComponentSpec], id| list.iter().position(|one| one.component_id == id);
     let comes = wanted.iter().map(|one| {
         let before = find(present, one.component_id).map(|index| &present[index]);
+        let change = match before {
+            None => PlannedChange::Added,
+            Some(before) if same(before, one) => PlannedChange::Unchanged,
+            Some(_) => PlannedChange::Replaced,
+        };
         PlanComponent {
             component_id: one.component_id,
             name: one.name.clone(),
-            change: match before {
-                None => PlannedChange::Added,
-                Some(before) if same(before, one) => PlannedChange::Unchanged,
-                Some(_) => PlannedChange::Replaced,
-            },
+            change,
+            handover: if change == PlannedChange::Replaced { ports::handover(one) } else { None },
             from_digest: before.map(|before| before.image.digest),
             to_digest: Some(one.image.digest),
         }
@@ -142,6 +144,7 @@ fn components(spec: Option<&DeploymentSpec>, running: Option<&DeploymentSpec>) -
         component_id: one.component_id,
         name: one.name.clone(),
         change: PlannedChange::Removed,
+        handover: None,
         from_digest: Some(one.image.digest),
         to_digest: None,
     });

@@ -7,7 +7,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     component::runtime::{Port, Protocol, Publish, PublishWord, Switch, Volume},
-    deployment::testing::{component, id, labels, spec},
+    deployment::{
+        Handover,
+        testing::{component, id, labels, spec},
+    },
     environment::{BatchSize, FailurePolicy, OfflineTargets, Strategy},
 };
 
@@ -167,6 +170,36 @@ fn with_port(number: u128, publish: Publish) -> ComponentSpec {
     let mut one = component(number, "1");
     one.runtime.ports = vec![Port { container: 80, publish, bind: None, protocol: Protocol::Tcp }];
     one
+}
+
+#[test]
+fn whoever_asks_a_published_port_is_warned_of_its_change() {
+    let auto = || with_port(1, Publish::Word(PublishWord::Auto));
+    let recreate = |publish| {
+        let mut one = with_port(1, publish);
+        one.runtime.switch = Some(Switch::Recreate);
+        one
+    };
+    let cases = [
+        (auto(), Some(Handover::WithoutRouter)),
+        (recreate(Publish::Word(PublishWord::Auto)), Some(Handover::Gap)),
+        (recreate(Publish::Fixed(8080)), Some(Handover::Gap)),
+        (with_port(1, Publish::Word(PublishWord::None)), None),
+        (component(1, "1"), None),
+    ];
+    let none = labels(&[]);
+    for (one, expected) in cases {
+        let mut newer = one.clone();
+        newer.image.digest = Digest::of(b"newer");
+        let (before, after) = (spec(0, vec![one]), spec(0, vec![newer]));
+        let handovers = |running, wanted| {
+            let target = PlanInput { running, ..input(0, "a", &none, wanted) };
+            make(&all_at_once(), &[target], Chosen::All).unwrap().targets[0].components[0].handover
+        };
+        assert_eq!(handovers(Some(&before), &after), expected);
+        assert_eq!(handovers(Some(&before), &before), None, "nothing changes");
+        assert_eq!(handovers(None, &after), None, "nobody asks it yet");
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Digest,
     id::{ComponentId, TargetId},
+    words::words,
 };
 
 /// What a job does where, made and hashed at the request.
@@ -57,6 +58,38 @@ pub struct PlanComponent {
     /// What shall run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to_digest: Option<Digest>,
+    /// What whoever asks its published ports meanwhile has to expect; absent where nothing is published or changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handover: Option<Handover>,
+}
+
+/// How requests get from the old container to the new one. Only a router makes this free of failed requests, and
+/// there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Handover {
+    /// Both run for a while, each on a port of its own; requests to the old one fail from when it stops.
+    WithoutRouter,
+    /// The old one stops first; requests fail until the new one answers. The task reports the gap.
+    Gap,
+}
+
+words!(Handover, "handover", {
+    WithoutRouter = "without_router",
+    Gap = "gap",
+});
+
+impl Handover {
+    /// In a sentence.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::WithoutRouter => {
+                "no router takes its requests over: those that still go to the old one's port fail when it stops"
+            }
+            Self::Gap => "the old one stops before the new one starts: requests fail in between",
+        }
+    }
 }
 
 /// What becomes of a component on a target.

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::spec::{ComponentSpec, DeploymentSpec};
+use super::{
+    Handover,
+    spec::{ComponentSpec, DeploymentSpec},
+};
 use crate::{
     component::runtime::{Port, Protocol, Publish, Switch},
     error::{Error, ErrorCode, Result},
@@ -28,6 +31,17 @@ pub(super) fn check(target: &str, spec: &DeploymentSpec) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// How a component that is replaced hands its published ports over.
+pub(super) fn handover(component: &ComponentSpec) -> Option<Handover> {
+    let runtime = &component.runtime;
+    if !runtime.ports.iter().any(|port| port.publish.is_on_host()) {
+        return None;
+    }
+    let exclusive = runtime.volumes.iter().any(|volume| volume.exclusive);
+    let one_at_a_time = exclusive || runtime.switch == Some(Switch::Recreate);
+    Some(if one_at_a_time { Handover::Gap } else { Handover::WithoutRouter })
 }
 
 type Transport = u8;

@@ -77,6 +77,9 @@ pub struct ImageSource {
     /// Whether the registry wants credentials, and may be told them: a mirror only if the integration trusts it.
     #[serde(default)]
     pub authenticated: bool,
+    /// How large the image is for the target's platform, as its registry packs it; what runs does not depend on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size_bytes: Option<u64>,
 }
 
 impl ImageSource {

@@ -26,6 +26,7 @@ pub(crate) fn component(number: u128, version: &str) -> ComponentSpec {
             repository: format!("shop/c{number}"),
             digest,
             authenticated: false,
+            size_bytes: None,
         },
         expected: DigestChain { index: digest, manifest: digest, config: digest },
         runtime: Runtime::default(),

@@ -123,7 +123,8 @@ pub enum FailurePolicy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(tag = "policy", rename_all = "snake_case", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum OfflineTargets {
-    /// Its task fails.
+    /// Its task fails and the job ends `failed`, but nothing is held up or put back for it: it does not count
+    /// against `maxFailures`.
     Fail {},
     /// It is skipped and listed; it does not count as a failure.
     Skip {},

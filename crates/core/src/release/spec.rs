@@ -143,6 +143,7 @@ fn image(
         },
         digest: component.digest,
         authenticated: registry.gives_credentials_to(host),
+        size_bytes: Some(variant_for(component, scope.platform.as_ref(), &scope.target)?.size_bytes),
     })
 }
 

@@ -91,7 +91,7 @@ pub struct EngineInfo {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RunningComponent {
-    /// Of which application.
+    /// Of which application; empty for one that ran before us and is to be taken over.
     pub application: String,
     /// Which component.
     pub component: String,

@@ -160,6 +160,9 @@ pub struct TaskResult {
     /// What went wrong; absent on success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<TaskError>,
+    /// The highest epoch known on the target, where it is above the task's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch_in_force: Option<u64>,
 }
 
 /// How a task ended on the host.
@@ -199,7 +202,8 @@ pub struct ComponentResult {
     /// Its published ports.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub endpoints: Vec<Endpoint>,
-    /// The gap of a `recreate`: from the stop of the old to the new one being healthy.
+    /// The gap of a `recreate`: from the stop of the old to the new one being healthy, or to the old one answering
+    /// again where it was put back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub downtime_ms: Option<u64>,
     /// The last verdict.

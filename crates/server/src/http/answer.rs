@@ -53,6 +53,12 @@ impl Answer {
         })
     }
 
+    /// 200 with a text that is not in the envelope.
+    pub(crate) fn plain(media_type: &'static str, text: String) -> Result<Self> {
+        let headers = vec![(header::CONTENT_TYPE, media_type.to_owned())];
+        Ok(Self::Raw(Box::new(respond(StatusCode::OK, text.into_bytes(), headers)?)))
+    }
+
     /// What a mutation committed.
     pub(crate) fn reply(reply: Reply) -> Result<Self> {
         let status = StatusCode::from_u16(reply.answer.status)

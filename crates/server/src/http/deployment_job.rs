@@ -1,7 +1,7 @@
 //! Deployment jobs, their tasks and logs.
 
 use plimsoll_core::{
-    Result,
+    Error, Result,
     deployment::{Artifact, DeploymentJob, LogLine, Task},
     id::JobId,
 };
@@ -38,7 +38,51 @@ pub(crate) async fn task_logs(call: Call) -> Result<Answer> {
     let (job, task) = (call.id("id")?, call.id("taskId")?);
     let after = call.parsed("after", "the number of a line")?.unwrap_or(0);
     let limit = call.parsed("limit", "a number of lines")?.unwrap_or(LINES).clamp(1, LINES);
-    Answer::ok(&call.server.app.deployment_job_task_logs(&call.caller, job, task, after, limit).await?)
+    let format = call.parsed("format", "`json`, `text` or `ndjson`")?.unwrap_or(LogFormat::Json);
+    let lines = call.server.app.deployment_job_task_logs(&call.caller, job, task, after, limit).await?;
+    match format {
+        LogFormat::Json => Answer::ok(&lines),
+        LogFormat::Text => Answer::plain("text/plain; charset=utf-8", lines.iter().map(in_words).collect()),
+        LogFormat::Ndjson => {
+            let mut body = String::new();
+            for line in &lines {
+                let line = serde_json::to_string(line)
+                    .map_err(|cause| Error::internal_defect(format!("a log line is not JSON: {cause}")))?;
+                body.push_str(&line);
+                body.push('\n');
+            }
+            Answer::plain("application/x-ndjson", body)
+        }
+    }
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LogFormat {
+    /// In the envelope, as everything else.
+    Json,
+    /// For people.
+    Text,
+    /// One JSON document a line.
+    Ndjson,
+}
+
+impl std::str::FromStr for LogFormat {
+    type Err = ();
+
+    fn from_str(text: &str) -> std::result::Result<Self, ()> {
+        match text {
+            "json" => Ok(Self::Json),
+            "text" => Ok(Self::Text),
+            "ndjson" => Ok(Self::Ndjson),
+            _ => Err(()),
+        }
+    }
+}
+
+fn in_words(line: &LogLine) -> String {
+    let component = line.component.as_deref().map(|name| format!(" {name}")).unwrap_or_default();
+    format!("{} {}{component}: {}\n", line.at, line.source, line.text)
 }
 
 pub(crate) async fn artifacts(call: Call) -> Result<Answer> {
@@ -73,7 +117,12 @@ pub(crate) fn routes() -> Result<Vec<Route>> {
         Route::new(Op::DeploymentJobTaskLogs, task_logs)
             .lists::<LogLine>()
             .asks("after", "integer", "The number of the last line that was seen.")
-            .asks("limit", "integer", "The most lines that are answered."),
+            .asks("limit", "integer", "The most lines that are answered.")
+            .asks(
+                "format",
+                "string",
+                "`json` (the default), `text` for people, or `ndjson`: one JSON document a line.",
+            ),
         Route::new(Op::DeploymentJobArtifacts, artifacts).pages::<Artifact>(),
         Route::new(Op::DeploymentJobArtifact, artifact).raw(&["application/json"]),
         Route::new(Op::DeploymentJobCancel, cancel).takes::<CancelJob>()?.optional_body().answers::<DeploymentJob>(),

@@ -2,6 +2,7 @@
 //! long.
 
 use plimsoll_core::id::AgentId;
+use plimsoll_testkit::{PATIENCE, eventually_async};
 use reqwest::{StatusCode, header};
 use serde_json::{Value, json};
 
@@ -15,6 +16,7 @@ use crate::{
 on_both! {
     a_job_is_followed_from_its_history_to_its_end;
     one_task_can_be_followed_alone;
+    a_log_is_read_in_three_forms;
     browsers_open_streams_by_subprotocol_and_by_ticket;
     who_may_not_follow_is_told_before_the_upgrade;
     a_stream_ends_with_its_token_unless_a_fresh_one_comes;
@@ -69,6 +71,8 @@ async fn a_job_is_followed_from_its_history_to_its_end(world: &World) {
         (&of("task.progress")[0]["step"], &of("task.progress")[0]["targetName"]),
         (&json!("pull"), &json!("web-1"))
     );
+    let batches = |kind| of(kind).iter().map(|one| one["batch"].clone()).collect::<Vec<_>>();
+    assert_eq!((batches("batch.started"), batches("batch.ended")), (vec![json!(0)], vec![json!(0)]));
     let lines: Vec<(&Value, &Value)> =
         of("task.log").iter().map(|one| (&one["lines"][0]["seq"], &one["lines"][0]["text"])).collect();
     assert_eq!(lines, [(&json!(1), &json!("one")), (&json!(2), &json!("two"))]);
@@ -96,7 +100,39 @@ async fn one_task_can_be_followed_alone(world: &World) {
     assert!(mine.iter().any(|one| one["type"] == "task.log"), "{mine:?}");
     let (others, _) = follow(world, &format!("{}?taskId={}", hand.path(), crate::examples::NOBODY)).await.rest().await;
     let kinds: Vec<&str> = others.iter().map(|one| one["type"].as_str().unwrap()).collect();
-    assert!(kinds.iter().all(|kind| ["job.changed", "end"].contains(kind)) && kinds.len() > 1, "{kinds:?}");
+    assert!(
+        kinds.iter().all(|kind| ["job.changed", "end"].contains(kind) || kind.starts_with("batch.")) && kinds.len() > 1,
+        "{kinds:?}"
+    );
+}
+
+async fn a_log_is_read_in_three_forms(world: &World) {
+    let mut hand = Hand::with_a_job(world).await;
+    hand.log("one").await;
+    hand.log("two").await;
+    follow(world, &hand.path()).await.up_to("task.log").await;
+    let path = format!("/api/v1/deployment-jobs/{}/tasks/{}/logs", hand.job, hand.task());
+    let lines = eventually_async("both lines are there", PATIENCE, async || {
+        let lines = world.get(&path).await.data().clone();
+        (lines.as_array().unwrap().len() == 2).then_some(lines)
+    });
+    let lines = lines.await.unwrap();
+    assert_eq!(world.get(&format!("{path}?format=json")).await.data(), &lines);
+    let read = async |form: &str| {
+        let asked = world.request("GET", &format!("{path}?format={form}"), Some(&world.admin));
+        let answer = asked.send().await.unwrap();
+        let kind = answer.headers()[header::CONTENT_TYPE].to_str().unwrap().to_owned();
+        (kind, answer.text().await.unwrap())
+    };
+    let (kind, text) = read("ndjson").await;
+    assert_eq!(kind, "application/x-ndjson");
+    let read_back: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(json!(read_back), lines);
+    let (kind, text) = read("text").await;
+    assert_eq!(kind, "text/plain; charset=utf-8");
+    let words: Vec<&str> = text.lines().map(|line| line.split_once(' ').unwrap().1).collect();
+    assert_eq!(words, ["stdout api: one", "stdout api: two"]);
+    world.get(&format!("{path}?format=xml")).await.expect(400, "VALIDATION_FAILED");
 }
 
 async fn browsers_open_streams_by_subprotocol_and_by_ticket(world: &World) {

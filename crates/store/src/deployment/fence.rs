@@ -4,7 +4,7 @@ use plimsoll_core::{Result, id::TargetId};
 
 use crate::{Tx, params};
 
-/// Raises the target's epoch and answers the new one. Its upper 16 bits hold the restore epoch.
+/// Raises the target's epoch and answers the new one. Its upper 16 bits are kept for a restore epoch.
 pub fn raise(tx: &mut Tx<'_>, target: TargetId) -> Result<u64> {
     let tenant = tx.tenant()?;
     let row = tx.query_one(
@@ -13,6 +13,23 @@ pub fn raise(tx: &mut Tx<'_>, target: TargetId) -> Result<u64> {
         params![tenant, target],
     )?;
     Ok(row.first::<i64>()? as u64)
+}
+
+/// Raises the target's epoch to one that was seen there, if that is above it: a database that was put back from
+/// a backup knows less than its targets. One that no server of ours ever gave is not taken.
+pub fn lift(tx: &mut Tx<'_>, target: TargetId, seen: u64) -> Result<bool> {
+    const BELIEVED: u64 = 1 << 62;
+    if seen == 0 || seen >= BELIEVED {
+        return Ok(false);
+    }
+    let tenant = tx.tenant()?;
+    let lifted = tx.execute(
+        "INSERT INTO target_epoch (tenant_id, target_id, epoch) VALUES ($1, $2, $3)
+         ON CONFLICT (tenant_id, target_id) DO UPDATE SET epoch = excluded.epoch
+           WHERE target_epoch.epoch < excluded.epoch",
+        params![tenant, target, seen as i64],
+    )?;
+    Ok(lifted == 1)
 }
 
 /// The epoch in force.

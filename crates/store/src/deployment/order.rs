@@ -2,7 +2,7 @@
 
 use plimsoll_core::{
     Result, Timestamp,
-    id::{AgentId, TaskId, TenantId},
+    id::{AgentId, TargetId, TaskId, TenantId},
 };
 
 use crate::{Tx, params};
@@ -111,14 +111,41 @@ pub fn deadline(tx: &mut Tx<'_>, task: TaskId) -> Result<Option<Timestamp>> {
     Ok(row.map(crate::Row::first::<Option<Timestamp>>).transpose()?.flatten())
 }
 
-/// Moves the deadlines of an agent's tasks: it renewed its lease. Those being cancelled keep theirs.
-pub fn extend(tx: &mut Tx<'_>, agent: AgentId, deadline: Timestamp) -> Result<u64> {
+/// Moves the deadline of a task that its agent named when it renewed its lease. One being cancelled keeps its.
+pub fn extend(tx: &mut Tx<'_>, task: TaskId, epoch: u64, deadline: Timestamp) -> Result<u64> {
+    let tenant = tx.tenant()?;
+    tx.execute(
+        "UPDATE task SET deadline = $4 WHERE tenant_id = $1 AND id = $2 AND epoch = $3 AND cancel_requested_at IS NULL
+           AND status IN ('assigned', 'running', 'verifying')",
+        params![tenant, task, epoch as i64, deadline],
+    )
+}
+
+/// Moves the deadlines of an agent's offers that it has not acked: it cannot name them yet.
+pub fn extend_unacked(tx: &mut Tx<'_>, agent: AgentId, deadline: Timestamp) -> Result<u64> {
     let tenant = tx.tenant()?;
     tx.execute(
         "UPDATE task SET deadline = $3 WHERE tenant_id = $1 AND agent_id = $2 AND cancel_requested_at IS NULL
-           AND status IN ('assigned', 'running', 'verifying')",
+           AND status = 'assigned' AND acked_at IS NULL",
         params![tenant, agent, deadline],
     )
+}
+
+/// The agent said how the task ended: its lease has no more to do with it.
+pub fn answered(tx: &mut Tx<'_>, task: TaskId) -> Result<()> {
+    let tenant = tx.tenant()?;
+    tx.execute("UPDATE task SET deadline = NULL WHERE tenant_id = $1 AND id = $2", params![tenant, task]).map(drop)
+}
+
+/// The latest deadline that another agent than `agent` let pass without a word about this target.
+pub fn missed_by_others(tx: &mut Tx<'_>, target: TargetId, agent: AgentId) -> Result<Option<Timestamp>> {
+    let tenant = tx.tenant()?;
+    let row = tx.query_one(
+        "SELECT max(deadline) FROM task
+         WHERE tenant_id = $1 AND target_id = $2 AND status = 'unknown' AND agent_id <> $3",
+        params![tenant, target, agent],
+    )?;
+    row.first::<Option<Timestamp>>()
 }
 
 /// Tasks whose agent is silent past its deadline, in any tenant; in a system transaction.

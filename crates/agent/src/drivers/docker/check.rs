@@ -1,6 +1,7 @@
 //! Whether an engine can do what an order asks; nothing is changed.
 
 use std::{
+    collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::Path,
     time::Duration,
@@ -11,7 +12,7 @@ use tokio::{net::TcpStream, time::timeout};
 
 use plimsoll_core::{
     component::runtime::{Port, Protocol, Publish},
-    deployment::spec::ComponentSpec,
+    deployment::spec::{ComponentSpec, ImageSource},
 };
 use plimsoll_protocol::agent::report::{TaskError, TaskErrorCode};
 
@@ -26,6 +27,8 @@ use crate::{
 
 /// Below this no image is pulled.
 const MIN_FREE: u64 = 256 * 1024 * 1024;
+/// What an image takes while it is unpacked, of what its registry packs.
+const PACKED: u64 = 3;
 /// Room for an image as large as the largest that a component had so far, packed and unpacked.
 const ROOM: u64 = 2;
 /// A listener on this host accepts within it.
@@ -51,19 +54,30 @@ async fn disk(host: &DockerHost, wanted: Wanted<'_>) -> Outcome<()> {
     let docker = host.client.get().await?;
     let info = docker.info().await.map_err(|cause| failed("the engine can't be asked for its state", &cause))?;
     let Some(root) = info.docker_root_dir.filter(|root| Path::new(root).exists()) else { return Ok(()) };
+    let size_here = async |image: &ImageSource| {
+        let known = docker.inspect_image(&image.reference()).await.ok();
+        known.map(|found| found.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0))
+    };
     let mut largest = 0;
     for component in wanted.order.previous.iter().flat_map(|spec| &spec.components) {
-        let known = docker.inspect_image(&component.image.reference()).await.ok();
-        largest =
-            largest.max(known.and_then(|image| image.size).and_then(|size| u64::try_from(size).ok()).unwrap_or(0));
+        largest = largest.max(size_here(&component.image).await.unwrap_or(0));
+    }
+    let mut absent = BTreeMap::new();
+    for component in wanted.components() {
+        if size_here(&component.image).await.is_none() {
+            // Of one that an older server did not tell: as large as the largest of the set before.
+            let needed =
+                component.image.size_bytes.map_or(largest.saturating_mul(ROOM), |size| size.saturating_mul(PACKED));
+            absent.insert(component.image.reference(), needed);
+        }
     }
     let (_, available) = resources::disk(Path::new(&root));
-    room(&root, available, largest)
+    room(&root, available, absent.into_values().fold(0, u64::saturating_add))
 }
 
-/// Whether there is room for an image as large as the largest of the set before.
-fn room(root: &str, available: u64, largest: u64) -> Outcome<()> {
-    let needed = MIN_FREE.max(largest.saturating_mul(ROOM));
+/// Whether there is room for images that need so much together.
+fn room(root: &str, available: u64, images: u64) -> Outcome<()> {
+    let needed = MIN_FREE.max(images);
     if available >= needed {
         return Ok(());
     }
@@ -201,8 +215,8 @@ mod tests {
     fn a_full_disk_is_told_before_anything_is_pulled() {
         const GIB: u64 = 1024 * 1024 * 1024;
         assert!(room("/", GIB, 0).is_ok());
-        assert!(room("/", GIB, GIB / 2).is_ok());
-        let error = room("/", GIB, GIB).unwrap_err();
+        assert!(room("/", GIB, GIB).is_ok());
+        let error = room("/", GIB, 2 * GIB).unwrap_err();
         assert_eq!(error.code, TaskErrorCode::DiskLow);
         assert!(error.message.contains("1024 MiB are free") && error.message.contains("2048 MiB"), "{error}");
         assert_eq!(room("/", MIN_FREE - 1, 0).unwrap_err().code, TaskErrorCode::DiskLow);

@@ -15,10 +15,12 @@ use std::{
 };
 
 use bollard::{
+    container::LogOutput,
     models::{ContainerUpdateBody, RestartPolicy as EnginePolicy},
     query_parameters::{LogsOptionsBuilder, RemoveContainerOptionsBuilder, StopContainerOptionsBuilder},
 };
 use futures_util::StreamExt;
+use tokio_util::sync::CancellationToken;
 
 use plimsoll_core::{
     component::runtime::{HealthCheck, RestartPolicy},
@@ -30,15 +32,15 @@ use plimsoll_protocol::agent::{
     host::DockerConnection,
     observe::EngineInfo,
     order::TaskOrder,
-    report::{TaskError, TaskErrorCode},
+    report::{LogSource, TaskError, TaskErrorCode},
 };
 
 use super::{
     Outcome, Scope,
-    host::{ImageRecord, Instance, InstanceHost, NewInstance, Probe, Wanted},
+    host::{ImageRecord, Instance, InstanceHost, NewInstance, Probe, Since, Wanted},
     probe::Prober,
 };
-use crate::resources;
+use crate::{resources, task::following::Output};
 use client::{Client, failed, is_absent, is_unchanged};
 
 /// The containers of one target.
@@ -55,6 +57,10 @@ const MARGIN: Duration = Duration::from_mins(1);
 /// A container's last lines are read within this, and no more of them than this.
 const LOG_LIMIT: Duration = Duration::from_secs(10);
 const LOG_BYTES: usize = 256 * 1024;
+/// After the end of a task, for lines that are on their way.
+const LAST_WORDS: Duration = Duration::from_millis(300);
+/// Longer than any task lasts.
+const FOLLOWED: Duration = Duration::from_hours(24);
 
 impl DockerHost {
     /// A host whose files lie in `directory`. Nothing is connected yet.
@@ -74,6 +80,14 @@ impl DockerHost {
 impl InstanceHost for DockerHost {
     fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    /// Every other target beside this one: whether it is on the same engine is not looked at, since an image
+    /// that is kept too long does no harm.
+    fn neighbours(&self) -> Vec<PathBuf> {
+        let entries = self.directory.parent().and_then(|parent| std::fs::read_dir(parent).ok());
+        let all = entries.into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+        all.filter(|path| *path != self.directory && path.is_dir()).collect()
     }
 
     async fn engine(&self) -> Outcome<Option<EngineInfo>> {
@@ -162,6 +176,38 @@ impl InstanceHost for DockerHost {
 
     async fn log_tail(&self, name: &str, lines: usize) -> Vec<String> {
         tokio::time::timeout(LOG_LIMIT, self.read_log(name, lines)).await.unwrap_or_default()
+    }
+
+    async fn follow(&self, name: &str, since: Since, output: &mut Output, end: &CancellationToken) {
+        let Ok(docker) = self.client.get().await else { return };
+        let tail = match since {
+            Since::Start => "all",
+            Since::Now => "0",
+        };
+        let options = LogsOptionsBuilder::new().follow(true).stdout(true).stderr(true).tail(tail).build();
+        let docker = docker.with_timeout(FOLLOWED);
+        let mut stream = docker.logs(name, Some(options));
+        let last_words = async {
+            end.cancelled().await;
+            tokio::time::sleep(LAST_WORDS).await;
+        };
+        tokio::pin!(last_words);
+        loop {
+            let piece = tokio::select! {
+                piece = stream.next() => piece,
+                () = &mut last_words => return,
+            };
+            let wanted = match piece {
+                Some(Ok(LogOutput::StdErr { message })) => output.take(LogSource::Stderr, &message),
+                Some(Ok(
+                    LogOutput::StdOut { message } | LogOutput::Console { message } | LogOutput::StdIn { message },
+                )) => output.take(LogSource::Stdout, &message),
+                Some(Err(_)) | None => return,
+            };
+            if !wanted {
+                return;
+            }
+        }
     }
 
     async fn prune(&self, drop: &[ImageRecord], keep: &[ImageRecord]) -> Outcome<Vec<ImageRecord>> {

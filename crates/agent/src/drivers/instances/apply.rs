@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use plimsoll_core::{component::runtime::RestartPolicy, deployment::spec::ComponentSpec};
+use plimsoll_core::{
+    component::runtime::RestartPolicy,
+    deployment::{Handover, spec::ComponentSpec},
+};
 use plimsoll_protocol::agent::{
     observe::RunState,
     order::TaskOrder,
@@ -11,14 +14,14 @@ use plimsoll_protocol::agent::{
 };
 
 use super::{
-    InstanceDriver, clean, health, plan,
+    InstanceDriver, clean, follow, health, plan,
     record::{self, Record, ReleaseImages},
     sticker,
 };
 use crate::{
     drivers::{
         Applied, Outcome, Scope,
-        host::{GivenSecret, InstanceHost, NewInstance, Wanted},
+        host::{GivenSecret, InstanceHost, NewInstance, Since, Wanted},
     },
     task::step::{Alias, Old, Step},
 };
@@ -36,7 +39,12 @@ pub(super) async fn step<H: InstanceHost>(
         Step::Check { bringing, leaving } => host.check(Wanted { order, bringing, leaving }).await?,
         Step::Prepare => host.prepare(scope).await?,
         Step::Pull { component } => host.pull(scope, wanted(order, component)?).await?,
-        Step::StopOld { component, old } | Step::Retire { component, old } => {
+        Step::StopOld { component, old } => {
+            warn(scope, component, Handover::Gap);
+            stop(driver, scope, component, old).await?;
+        }
+        Step::Retire { component, old } => {
+            warn(scope, component, Handover::WithoutRouter);
             stop(driver, scope, component, old).await?;
         }
         Step::Make { component, instance, name, alias } => {
@@ -48,9 +56,11 @@ pub(super) async fn step<H: InstanceHost>(
             make(driver, scope, &new).await?;
             scope.log.say(Some(component), format!("starts {name}"));
             started(driver, &new, host.run(scope, &new).await).await?;
+            follow::new_ones(driver, scope, new.component, std::slice::from_ref(name), Since::Start).await;
         }
         Step::Health { component, names } => {
             let component = wanted(order, component)?;
+            follow::new_ones(driver, scope, component, names, Since::Now).await;
             let since = health::wait(driver, scope, component, names).await?;
             scope.log.say(Some(&component.name), "healthy");
             return Ok(Applied { healthy_since: Some(since) });
@@ -65,6 +75,9 @@ pub(super) async fn step<H: InstanceHost>(
         }
         Step::Watch { seconds } => {
             let all = standing(driver, order).await?;
+            for (component, name) in &all {
+                follow::new_ones(driver, scope, component, std::slice::from_ref(name), Since::Now).await;
+            }
             health::watch(driver, scope, &all, *seconds).await?;
         }
         Step::Settle { .. } => settle(driver, order).await?,
@@ -79,6 +92,15 @@ pub(super) async fn step<H: InstanceHost>(
 pub(super) fn wanted<'a>(order: &'a TaskOrder, component: &str) -> Outcome<&'a ComponentSpec> {
     let found = order.spec.iter().flat_map(|spec| &spec.components).find(|wanted| wanted.name == component);
     found.ok_or_else(|| TaskError::new(TaskErrorCode::AgentDefect, format!("the order has no component {component}")))
+}
+
+/// Says what the change means for whoever asks a published port of the component.
+fn warn(scope: Scope<'_>, component: &str, handover: Handover) {
+    let publishes = wanted(scope.order, component)
+        .is_ok_and(|wanted| wanted.runtime.ports.iter().any(|port| port.publish.is_on_host()));
+    if publishes {
+        scope.log.say(Some(component), handover.meaning());
+    }
 }
 
 async fn stop<H: InstanceHost>(
@@ -191,7 +213,8 @@ async fn settle<H: InstanceHost>(driver: &InstanceDriver<H>, order: &TaskOrder) 
     let mut images = before.map(|record| record.images).unwrap_or_default();
     if let Some(spec) = order.spec.as_ref().filter(|spec| !spec.components.is_empty()) {
         images.retain(|release| release.release_id != spec.release_id);
-        images.insert(0, ReleaseImages { release_id: spec.release_id, images: clean::images_of(order) });
+        images
+            .insert(0, ReleaseImages { release_id: spec.release_id, images: clean::images_of(order), given_up: false });
     }
     let record = Record {
         task_id: order.task_id,

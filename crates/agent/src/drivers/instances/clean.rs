@@ -46,26 +46,34 @@ pub(super) async fn prune<H: InstanceHost>(driver: &InstanceDriver<H>, scope: Sc
     let application = &scope.order.application;
     let Some(mut record) = record::read_record(directory, application)? else { return Ok(()) };
     let keep_releases = if record.spec.is_some() { usize::from(scope.order.hints.keep_releases.max(1)) } else { 0 };
-    if record.images.len() <= keep_releases {
+    let (mut standing, mut old): (Vec<_>, Vec<_>) = record.images.into_iter().partition(|release| !release.given_up);
+    old.extend(standing.drain(keep_releases.min(standing.len())..));
+    if old.is_empty() {
         return Ok(());
     }
-    let old = record.images.split_off(keep_releases);
+    record.images = standing;
     let kept = |images: &[record::ReleaseImages]| -> Vec<ImageRecord> {
-        images.iter().flat_map(|release| release.images.clone()).collect()
+        images.iter().filter(|release| !release.given_up).flat_map(|release| release.images.clone()).collect()
     };
+    let given_up = old.iter().flat_map(|release| release.images.clone());
     // Another application on this target may need the same image.
     let others = record::all(directory).into_iter().filter(|(name, _)| name != application);
-    let keep: Vec<ImageRecord> =
+    let own: Vec<ImageRecord> =
         kept(&record.images).into_iter().chain(others.flat_map(|(_, other)| kept(&other.images))).collect();
-    let drop: Vec<ImageRecord> = kept(&old).into_iter().filter(|image| !keep.contains(image)).collect();
+    let drop: Vec<ImageRecord> = given_up.filter(|image| !own.contains(image)).collect();
+    // Another target of the same engine may have nothing but this image to go back to.
+    let neighbours = driver.host().neighbours();
+    let theirs = neighbours.iter().flat_map(|directory| record::all(directory));
+    let keep: Vec<ImageRecord> = own.into_iter().chain(theirs.flat_map(|(_, other)| kept(&other.images))).collect();
     let gone = driver.host().prune(&drop, &keep).await?;
     for image in &gone {
         scope.log.say(None, format!("removed the image {}", image.reference));
     }
-    // What is still in use is tried again at the next task.
+    // What is still in use, or kept by a neighbour, is tried again at the next task.
     let used: Vec<record::ReleaseImages> = old
         .into_iter()
         .filter_map(|mut release| {
+            release.given_up = true;
             release.images.retain(|image| drop.contains(image) && !gone.contains(image));
             (!release.images.is_empty()).then_some(release)
         })

@@ -3,6 +3,7 @@
 mod apply;
 mod bring;
 mod clean;
+mod follow;
 mod health;
 mod judge;
 mod observe;

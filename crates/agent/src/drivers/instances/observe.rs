@@ -59,8 +59,25 @@ async fn look<H: InstanceHost>(
         },
     );
     seen.running = join_all(looks).await;
+    seen.running.extend(adopted(driver, target).await?);
     seen.epoch = seen.running.iter().map(|running| running.epoch).max().unwrap_or_default().max(seen.epoch);
     Ok(())
+}
+
+/// The containers of before us that the target names to be taken over: they stand until the next deployment.
+async fn adopted<H: InstanceHost>(driver: &InstanceDriver<H>, target: &TargetInfo) -> Outcome<Vec<RunningComponent>> {
+    let mut found = Vec::new();
+    for (component, name) in &target.adopt {
+        let Some(instance) = driver.host().inspect(name).await?.filter(|instance| instance.ours.is_none()) else {
+            continue;
+        };
+        // Of no application and no epoch: it becomes ours when a deployment takes its place.
+        let as_if = Ours { component: component.clone(), ..Ours::default() };
+        let mut seen = describe(&instance, &as_if, health::glance(driver, &instance, None).await);
+        seen.endpoints.iter_mut().for_each(|endpoint| endpoint.component.clone_from(component));
+        found.push(seen);
+    }
+    Ok(found)
 }
 
 fn check_of<'a>(records: &'a [(String, Record)], ours: &Ours) -> Option<&'a Health> {

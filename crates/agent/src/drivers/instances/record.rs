@@ -45,6 +45,9 @@ pub struct ReleaseImages {
     pub release_id: ReleaseId,
     /// Its images.
     pub images: Vec<ImageRecord>,
+    /// Not needed here any more: they go when nobody else uses or keeps them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub given_up: bool,
 }
 
 const MAX_BYTES: u64 = 4 * 1024 * 1024;

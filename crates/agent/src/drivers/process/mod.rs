@@ -6,6 +6,7 @@ mod elf;
 mod find;
 mod image;
 mod launch;
+mod output;
 mod run;
 mod unpack;
 
@@ -28,12 +29,14 @@ use plimsoll_protocol::agent::{
     report::{TaskError, TaskErrorCode},
 };
 
+use tokio_util::sync::CancellationToken;
+
 use super::{
     Outcome, Scope,
-    host::{ImageRecord, Instance, InstanceHost, NewInstance, Probe, Wanted},
+    host::{ImageRecord, Instance, InstanceHost, NewInstance, Probe, Since, Wanted},
     probe::Prober,
 };
-use crate::{resources, supervise::Workdir};
+use crate::{resources, supervise::Workdir, task::following::Output};
 use image::Images;
 
 /// How this agent runs processes.
@@ -90,6 +93,11 @@ impl ProcessHost {
 impl InstanceHost for ProcessHost {
     fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    fn neighbours(&self) -> Vec<PathBuf> {
+        // Each target unpacks its own.
+        Vec::new()
     }
 
     async fn engine(&self) -> Outcome<Option<EngineInfo>> {
@@ -181,6 +189,10 @@ impl InstanceHost for ProcessHost {
 
     async fn log_tail(&self, name: &str, lines: usize) -> Vec<String> {
         find::log_tail(&self.workdir(name), lines)
+    }
+
+    async fn follow(&self, name: &str, since: Since, output: &mut Output, end: &CancellationToken) {
+        output::follow(&self.workdir(name), since, output, end).await;
     }
 
     async fn prune(&self, drop: &[ImageRecord], keep: &[ImageRecord]) -> Outcome<Vec<ImageRecord>> {

@@ -2,14 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use plimsoll_agent::drivers::host::InstanceHost;
-use plimsoll_protocol::agent::report::{TaskErrorCode, TaskOutcome};
+use plimsoll_agent::drivers::{
+    Driver, docker::DockerHost, host::InstanceHost, instances::InstanceDriver, probe::Prober,
+};
+use plimsoll_core::context::Context;
+use plimsoll_protocol::agent::{
+    observe::RunState,
+    report::{TaskErrorCode, TaskOutcome},
+};
 use plimsoll_testkit::Engine;
 
-use super::{Site, on_both_engines};
+use super::{Site, connection, on_both_engines};
 use crate::site::run;
 
-on_both_engines!(whats_not_ours_stays_and_what_may_be_is_taken_over);
+on_both_engines!(whats_not_ours_stays_and_what_may_be_is_taken_over, an_image_that_another_target_keeps_stays,);
 
 async fn whats_not_ours_stays_and_what_may_be_is_taken_over(engine: Engine) {
     let mut site = Site::new(engine);
@@ -26,11 +32,18 @@ async fn whats_not_ours_stays_and_what_may_be_is_taken_over(engine: Engine) {
     assert_eq!(result.error.unwrap().code, TaskErrorCode::AdoptMissing);
     let mut adopts = site.order(&[&second]);
     adopts.target.adopt = BTreeMap::from([("web".to_owned(), "legacy".to_owned())]);
+    let driver = InstanceDriver::new(site.host.clone(), Context::system());
+    let seen = driver.observe(&adopts.target).await.running;
+    let [legacy] = &seen[..] else { panic!("{seen:?}") };
+    assert_eq!((legacy.name.as_str(), legacy.component.as_str(), legacy.task_id), ("legacy", "web", None));
+    assert_eq!((legacy.state, legacy.made_by_digest), (RunState::Running, Some(first.image.digest)));
     let (result, log) = run(&site.host, &site.data(), &adopts).await;
     assert_eq!(result.outcome, TaskOutcome::Succeeded, "{result:?}\n{log}");
     assert_eq!(result.components[0].from_digest, Some(first.image.digest), "what the adopted one ran is known");
     let names = site.running();
     assert!(names.contains(&"bystander".to_owned()) && !names.contains(&"legacy".to_owned()), "{names:?}");
+    let seen = driver.observe(&adopts.target).await.running;
+    assert!(seen.len() == 1 && seen[0].application == "shop", "it is ours from now on: {seen:?}");
 
     // Another application of the same target, and another target of the same engine.
     let mut blog = site.order(&[&first]);
@@ -67,4 +80,46 @@ async fn whats_not_ours_stays_and_what_may_be_is_taken_over(engine: Engine) {
     assert!(images.contains(&last.image.digest.to_string()), "{images}");
     assert!(images.contains(&first.image.digest.to_string()), "others had it before us: {images}");
     assert!(!images.contains(&third.image.digest.to_string()), "{images}");
+}
+
+async fn an_image_that_another_target_keeps_stays(engine: Engine) {
+    let mut site = Site::new(engine);
+    site.dir.ledger();
+    let other = DockerHost::new(site.data().join("other"), connection(&site.engine), Prober::new().unwrap());
+    let other_id = Context::system().id();
+    let images = |site: &Site| site.cli(&["images", "--digests", "--no-trunc", "--format", "{{.Digest}}"]);
+    let mut versions = Vec::new();
+    for version in ["1.0.0", "2.0.0", "3.0.0"] {
+        versions.push(site.web(version, &[], site.runtime()).await);
+    }
+    // Both targets bring the first two: the engine pulls each once, for the target that came first.
+    for web in &versions[..2] {
+        for there in [false, true] {
+            let mut order = site.order(&[web]);
+            let mut host = site.host.clone();
+            if there {
+                order.target.id = other_id;
+                order.spec.as_mut().unwrap().target_id = other_id;
+                host = other.clone();
+            }
+            let (result, log) = run(&host, &site.data(), &order).await;
+            assert_eq!(result.outcome, TaskOutcome::Succeeded, "{result:?}\n{log}");
+        }
+    }
+    // The first one goes on and keeps one release only; the other still has the first version to go back to.
+    let mut last = site.order(&[&versions[2]]);
+    last.hints.keep_releases = 1;
+    let (result, log) = run(&site.host, &site.data(), &last).await;
+    assert_eq!(result.outcome, TaskOutcome::Succeeded, "{result:?}\n{log}");
+    assert!(images(&site).contains(&versions[0].image.digest.to_string()), "{}\n{log}", images(&site));
+    // When the other one needs it no more, whoever pulled it removes it.
+    for (host, id) in [(other, other_id), (site.host.clone(), last.target.id)] {
+        let mut order = site.order(&[&versions[2]]);
+        order.target.id = id;
+        order.spec.as_mut().unwrap().target_id = id;
+        order.hints.keep_releases = 1;
+        let (result, log) = run(&host, &site.data(), &order).await;
+        assert_eq!(result.outcome, TaskOutcome::Succeeded, "{result:?}\n{log}");
+    }
+    assert!(!images(&site).contains(&versions[0].image.digest.to_string()), "{}", images(&site));
 }

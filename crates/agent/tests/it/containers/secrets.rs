@@ -39,6 +39,7 @@ async fn secrets_and_credentials_are_for_the_task_alone(engine: Engine) {
     let (result, log) = run(&site.host, &site.data(), &order).await;
     assert_eq!(result.outcome, TaskOutcome::Succeeded, "{result:?}\n{log}");
     assert!(!log.contains(SECRET) && !log.contains(Registry::PASSWORD), "{log}");
+    assert!(log.contains("told: ***\n"), "what it said while it came up: {log}");
     let name = site.running().remove(0);
     assert_eq!(site.cli(&["exec", &name, "/bin/cat", "/run/secrets/db"]), SECRET);
     let listed = site.cli(&["exec", &name, "/bin/ls", "-ln", "/run/secrets/db"]);

@@ -54,7 +54,7 @@ fn turn(job: &JobView, task: &TaskView, opens_at: Timestamp) -> Turn {
 }
 
 /// When the batch may begin: the pause after the last task of the batches before it.
-fn opening(job: &JobView, tally: &Tally<'_>, batch: u32) -> Timestamp {
+pub(super) fn opening(job: &JobView, tally: &Tally<'_>, batch: u32) -> Timestamp {
     let before = tally.forward.iter().filter(|task| task.batch < batch && task.status != TaskStatus::Skipped);
     match before.filter_map(|task| task.finished_at).max() {
         None => job.started_at,
@@ -66,7 +66,7 @@ fn opening(job: &JobView, tally: &Tally<'_>, batch: u32) -> Timestamp {
 fn finish(job: &JobView, tally: &Tally<'_>) -> Effect {
     let failed = |failure| Effect::Finish { end: JobEnd::Failed, failure: Some(failure) };
     let blocked_by_failures = match job.kind {
-        JobKind::Rollback => tally.failures > 0,
+        JobKind::Rollback => tally.failures + tally.offline > 0,
         JobKind::Deploy | JobKind::Redeploy => false,
     };
     if blocked_by_failures {
@@ -75,9 +75,18 @@ fn finish(job: &JobView, tally: &Tally<'_>) -> Effect {
     if tally.succeeded == 0 {
         return failed(JobFailure {
             code: "NO_TARGET_REACHED".to_owned(),
-            message: "every target was skipped, so nothing was done; see why in the tasks".to_owned(),
+            message: "every target was skipped or offline, so nothing was done; see why in the tasks".to_owned(),
             task_id: None,
         });
+    }
+    if tally.offline > 0 {
+        let message = format!(
+            "{} of {} targets were offline and got nothing, the others run the release; start their agents and deploy again",
+            tally.offline,
+            tally.forward.len()
+        );
+        let first = tally.forward.iter().find(|task| task.failed_offline()).map(|task| task.id);
+        return failed(JobFailure { code: "TARGETS_OFFLINE".to_owned(), message, task_id: first });
     }
     Effect::Finish { end: JobEnd::Succeeded, failure: None }
 }

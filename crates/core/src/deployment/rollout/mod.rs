@@ -6,8 +6,10 @@
 //! is ever in hand.
 
 mod backward;
+mod batches;
 mod forward;
 
+pub use self::batches::{BatchProgress, BatchStatus};
 pub use super::job::CancelMode;
 use super::{JobEnd, JobFailure, JobKind, JobStatus, Remains, TaskKind, TaskStatus};
 use crate::{Timestamp, environment::Strategy, id::TaskId};
@@ -59,6 +61,18 @@ pub struct TaskView {
     pub created_at: Timestamp,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
+}
+
+impl TaskView {
+    /// Whether it failed without having been offered: its target was offline.
+    const fn failed_offline(&self) -> bool {
+        matches!(self.status, TaskStatus::Failed) && self.attempt == 0
+    }
+
+    /// Whether it is one of the failures that `maxFailures` is about.
+    const fn counts_as_failure(&self) -> bool {
+        matches!(self.status, TaskStatus::Failed | TaskStatus::Unknown) && !self.failed_offline()
+    }
 }
 
 /// Whether a target can be worked on.
@@ -172,7 +186,10 @@ pub fn advance(job: &JobView, tasks: &[TaskView]) -> Vec<Effect> {
 struct Tally<'a> {
     forward: Vec<&'a TaskView>,
     back: Vec<&'a TaskView>,
+    /// Tasks that failed in an agent's hands, or of which nobody can tell.
     failures: usize,
+    /// Tasks that failed because their targets were offline: they stop nothing.
+    offline: usize,
     succeeded: usize,
     /// Whether further targets may start.
     goes_on: bool,
@@ -184,8 +201,8 @@ impl<'a> Tally<'a> {
             TaskKind::Forward => true,
             TaskKind::Rollback => false,
         });
-        let failures =
-            forward.iter().filter(|task| matches!(task.status, TaskStatus::Failed | TaskStatus::Unknown)).count();
+        let failures = forward.iter().filter(|task| task.counts_as_failure()).count();
+        let offline = forward.iter().filter(|task| task.failed_offline()).count();
         let succeeded = forward.iter().filter(|task| task.status == TaskStatus::Succeeded).count();
         let all_ended = forward.iter().all(|task| task.status.is_ended());
         let too_many = failures > job.strategy.max_failures() as usize || (all_ended && succeeded == 0 && failures > 0);
@@ -194,15 +211,15 @@ impl<'a> Tally<'a> {
             JobKind::Rollback => true,
             JobKind::Deploy | JobKind::Redeploy => back.is_empty() && !too_many,
         };
-        Self { forward, back, failures, succeeded, goes_on }
+        Self { forward, back, failures, offline, succeeded, goes_on }
     }
 
     fn failure(&self, job: &JobView, what: &str) -> JobFailure {
-        let failed = self.forward.iter().filter(|task| matches!(task.status, TaskStatus::Failed | TaskStatus::Unknown));
-        let first = failed.min_by_key(|task| (task.finished_at, task.id));
+        let failed = self.forward.iter().filter(|task| task.counts_as_failure() || task.failed_offline());
+        let first = failed.min_by_key(|task| (task.failed_offline(), task.finished_at, task.id));
         let (failures, all) = (self.failures, self.forward.len());
         let message = match job.kind {
-            JobKind::Rollback => format!("{failures} of {all} targets could not be put back{what}"),
+            JobKind::Rollback => format!("{} of {all} targets could not be put back{what}", failures + self.offline),
             JobKind::Deploy | JobKind::Redeploy => {
                 format!(
                     "{failures} of {all} targets failed, more than the {} allowed{what}",

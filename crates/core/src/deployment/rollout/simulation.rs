@@ -147,7 +147,8 @@ impl World {
         let forward = self.tasks.iter().any(|task| task.kind == TaskKind::Forward && task.status.is_in_hand());
         assert!(!(forward && self.tasks.iter().any(|task| task.kind == TaskKind::Rollback)), "both ways at once");
         let failed = self.tasks.iter().filter(|task| {
-            task.kind == TaskKind::Forward && matches!(task.status, TaskStatus::Failed | TaskStatus::Unknown)
+            let counts = task.status == TaskStatus::Unknown || (task.status == TaskStatus::Failed && task.attempt > 0);
+            task.kind == TaskKind::Forward && counts
         });
         self.over |= self.job.kind != JobKind::Rollback && failed.count() > self.job.strategy.max_failures() as usize;
     }

@@ -96,6 +96,29 @@ fn there_is_a_pause_between_batches() {
 }
 
 #[test]
+fn batches_are_told_of_once_each() {
+    let paused = job(r#"{"type":"rolling","batchSize":2,"pauseSeconds":60}"#);
+    let at_batch = |batch, status| BatchProgress { batch, status, until: None };
+    let of = |statuses: &[TaskStatus]| BatchProgress::of(&paused, &tasks(statuses));
+    assert_eq!(of(&[Pending, Pending, Pending]), None);
+    let first = of(&[Running, Pending, Pending]);
+    assert_eq!(first, Some(at_batch(0, BatchStatus::Started)));
+    assert_eq!(of(&[Succeeded, Running, Pending]).unwrap().since(first), []);
+    let waits = of(&[Succeeded, Succeeded, Pending]).unwrap();
+    assert_eq!(waits, BatchProgress { until: Some(at(110)), ..at_batch(1, BatchStatus::Waiting) });
+    assert_eq!(waits.since(first), [at_batch(0, BatchStatus::Ended), waits]);
+    let over = JobView { now: at(200), ..paused.clone() };
+    let opens = BatchProgress::of(&over, &tasks(&[Succeeded, Succeeded, Pending])).unwrap();
+    assert_eq!(opens.since(Some(waits)), [], "the pause is over, and nothing has begun");
+    let second = of(&[Succeeded, Succeeded, Running]).unwrap();
+    assert_eq!(second.since(Some(waits)), [at_batch(1, BatchStatus::Started)]);
+    assert_eq!(second.since(first), [at_batch(0, BatchStatus::Ended), second], "without a pause");
+    let done = of(&[Succeeded, Succeeded, Succeeded]).unwrap();
+    assert_eq!(done.since(Some(second)), [at_batch(1, BatchStatus::Ended)]);
+    assert_eq!(of(&[Succeeded, Failed, Skipped]), Some(at_batch(0, BatchStatus::Ended)), "the others never began");
+}
+
+#[test]
 fn at_more_failures_nothing_further_starts_and_all_is_put_back_in_reverse() {
     let mut some = tasks(&[Succeeded, Succeeded, Failed, Running, Pending]);
     assert_eq!(advance(&rolling(), &some), [Effect::Skip { task_id: id(4), cause: SkipCause::JobEnded }]);
@@ -171,6 +194,30 @@ fn targets_out_of_reach() {
     assert_eq!(with(r#"{"policy":"wait","waitSeconds":100}"#, offline), skipped(SkipCause::Offline));
     assert_eq!(with(r#"{"policy":"fail"}"#, Reach::Maintenance), skipped(SkipCause::Maintenance));
     assert_eq!(with(r#"{"policy":"fail"}"#, Reach::Gone), skipped(SkipCause::Gone));
+}
+
+#[test]
+fn an_offline_target_fails_and_holds_nothing_up() {
+    let mut some = tasks(&[Succeeded, Failed, Pending]);
+    some[1].attempt = 0;
+    assert_eq!(offers(&advance(&rolling(), &some)), [id(2)], "it does not count against maxFailures");
+    some[2].status = Succeeded;
+    assert_eq!(end(&advance(&rolling(), &some)), Some((JobEnd::Failed, "TARGETS_OFFLINE".to_owned())));
+    (some[2].status, some[2].attempt) = (Failed, 1);
+    some[2].remains = Some(Remains::Restored);
+    assert_eq!(
+        advance(&rolling(), &some),
+        [Effect::PutBack { undoes: id(0), batch: 0 }],
+        "one that failed in its agent's hands does"
+    );
+    let mut all = tasks(&[Failed, Failed]);
+    for task in &mut all {
+        task.attempt = 0;
+    }
+    assert_eq!(end(&advance(&rolling(), &all)), Some((JobEnd::Failed, "NO_TARGET_REACHED".to_owned())));
+    let back = JobView { kind: JobKind::Rollback, ..rolling() };
+    some[2].status = Succeeded;
+    assert_eq!(end(&advance(&back, &some)), Some((JobEnd::Failed, "TARGETS_FAILED".to_owned())));
 }
 
 #[test]
