@@ -12,6 +12,7 @@ const PASSING: &[(&str, &str)] = &[
     ("event_position", "each event gets its position here after it was written, whoever wrote it"),
     ("lease", "servers take turns here, each when it first comes to it"),
     ("sign_in_attempt", "a wrong password is counted, so that guesses are limited"),
+    ("rate_spent", "replicas share what each caller has spent of its rate, refused or not"),
 ];
 
 impl World {
