@@ -9,7 +9,7 @@ use plimsoll_core::{
 
 use crate::{
     IntoValue, Tx, Value, params,
-    resource::{self, Field, FieldKind, Resource, Table},
+    resource::{self, Field, FieldKind, Indexed, Resource, Table},
 };
 
 /// A packet with what guards its row.
@@ -48,6 +48,11 @@ impl Resource for PacketRow {
             Field { api: "deploymentJobId", column: "job_id", kind: FieldKind::Id, sortable: false },
             Field { api: "keyId", column: "key_id", kind: FieldKind::Text, sortable: false },
             Field { api: "signed", column: "signed", kind: FieldKind::Bool, sortable: false },
+        ],
+        indexed: &[
+            Indexed::new(&[], "createdAt"),
+            Indexed::new(&["promotionId"], ""),
+            Indexed::new(&["deploymentJobId"], ""),
         ],
     };
     fn id(&self) -> EvidencePacketId {

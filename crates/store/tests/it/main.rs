@@ -4,7 +4,12 @@
 
 mod access;
 mod both;
+mod broken;
+mod filters;
+mod indexes;
 mod order;
 mod races;
+mod retention;
 mod seam;
+mod totals;
 mod work;
