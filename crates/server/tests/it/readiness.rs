@@ -20,7 +20,7 @@ async fn without_a_token_no_error_is_told(world: &World) {
 
 /// The owner's statement, past all walls.
 async fn change(world: &World, sql: &'static str) {
-    if let Some(database) = world.database() {
+    if let Some(database) = &world.database {
         database.sql(sql).unwrap();
         return;
     }
