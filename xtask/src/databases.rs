@@ -19,7 +19,8 @@ const ON_NEITHER: &[(&str, &str)] = &[
     // About the table of operations itself.
     ("plimsoll-server::it", "table::the_table_is_the_contract_and_ours"),
     ("plimsoll-server::it", "table::what_is_not_built_only_shrinks"),
-    // SQLite has one file; PostgreSQL has connections and replicas.
+    // SQLite has one server and one file; PostgreSQL has connections and replicas.
+    ("plimsoll-server::it", "operator::what_is_spent_at_one_replica_is_spent_at_the_other"),
     ("plimsoll-store::it", "seam::a_closed_database_is_whole_in_its_file_alone_and_takes_no_more"),
     ("plimsoll-store::it", "seam::a_commit_of_one_replica_wakes_those_who_wait_at_another"),
     ("plimsoll-store::it", "broken::nobody_pays_for_connections_that_died_unused"),

@@ -80,7 +80,7 @@ impl Layers {
         for (name, text) in variables {
             if let Some(key) = keys.get(&name) {
                 self.set(key, self.read(key, &text), Source::Environment(name));
-            } else if name.starts_with(PREFIX) && !OTHERS.iter().any(|other| name.starts_with(other)) {
+            } else if name.starts_with(PREFIX) && !is_of_others(&name) {
                 let near = nearest(&name, keys.keys().map(String::as_str));
                 let text = format!(
                     "nothing reads the environment variable {name}; did you mean {near}? Unset it, or correct its name"
@@ -150,13 +150,14 @@ const FOUND: &str = "plimsoll.toml";
 /// What our variables begin with.
 const PREFIX: &str = "PLIMSOLL_";
 
-/// Variables of other parts of the product, or what theirs begin with: the client, the agent, the demo, tests, and
+/// Variables of other parts of the product, or with `_` at the end what theirs begin with: the client, the agent, the demo, tests, and
 /// what deployed instances are given.
 const OTHERS: &[&str] = &[
     "PLIMSOLL_AGENT_",
     "PLIMSOLL_APPLICATION",
     "PLIMSOLL_CLIENT_ID",
     "PLIMSOLL_CLIENT_SECRET",
+    "PLIMSOLL_COMPLETE",
     "PLIMSOLL_COMPONENT",
     "PLIMSOLL_CONFIG",
     "PLIMSOLL_CONTEXT",
@@ -168,6 +169,10 @@ const OTHERS: &[&str] = &[
     "PLIMSOLL_TOKEN",
     "PLIMSOLL_URL",
 ];
+
+fn is_of_others(name: &str) -> bool {
+    OTHERS.iter().any(|other| if other.ends_with('_') { name.starts_with(other) } else { name == *other })
+}
 
 /// The known name that is reached from `name` by the fewest changed letters.
 fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> &'a str {
