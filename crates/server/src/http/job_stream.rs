@@ -138,8 +138,7 @@ impl Follower {
     /// tasks as they are now.
     async fn reset(&mut self, socket: &mut WebSocket, position: i64) -> Result<(), u16> {
         let app = &self.server.app;
-        let job = app.deployment_job_get(&self.caller, self.job).await.map_err(unread)?;
-        let tasks = app.deployment_job_all_tasks(&self.caller, self.job).await.map_err(unread)?;
+        let (job, tasks) = app.deployment_job_snapshot(&self.caller, self.job).await.map_err(unread)?;
         let at = app.context.now();
         self.position = position;
         stream::send(socket, stream::message(position, "reset", at, &json!({}))).await?;
