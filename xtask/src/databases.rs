@@ -11,6 +11,21 @@ use crate::{Findings, repository::Repository};
 const SQLITE: &str = "sqlite";
 const POSTGRES: &str = "postgres";
 
+/// Suites that need a database in each test: one that names none runs on the one that its author thought of.
+const ALWAYS_ON_BOTH: &[&str] = &["plimsoll-server::it", "plimsoll-store::it"];
+
+/// Their tests that are about no database, or about one alone.
+const ON_NEITHER: &[(&str, &str)] = &[
+    // About the table of operations itself.
+    ("plimsoll-server::it", "table::the_table_is_the_contract_and_ours"),
+    ("plimsoll-server::it", "table::what_is_not_built_only_shrinks"),
+    // SQLite has one server and one file; PostgreSQL has connections and replicas.
+    ("plimsoll-server::it", "operator::what_is_spent_at_one_replica_is_spent_at_the_other"),
+    ("plimsoll-store::it", "seam::a_closed_database_is_whole_in_its_file_alone_and_takes_no_more"),
+    ("plimsoll-store::it", "seam::a_commit_of_one_replica_wakes_those_who_wait_at_another"),
+    ("plimsoll-store::it", "broken::nobody_pays_for_connections_that_died_unused"),
+];
+
 /// What `cargo nextest list` says.
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -68,17 +83,22 @@ fn attribute<'a>(element: &'a str, name: &str) -> Option<&'a str> {
 }
 
 fn pair<'a>(tests: impl Iterator<Item = (&'a str, &'a str)>) -> Pairs {
-    let (mut sqlite, mut postgres) = (BTreeSet::new(), BTreeSet::new());
+    let (mut sqlite, mut postgres, mut unnamed) = (BTreeSet::new(), BTreeSet::new(), Findings::new());
     for (suite, name) in tests.filter(|(suite, _)| is_on_databases(suite)) {
         if let Some(both) = without(name, SQLITE) {
             sqlite.insert(format!("{suite} {both}"));
         } else if let Some(both) = without(name, POSTGRES) {
             postgres.insert(format!("{suite} {both}"));
+        } else if ALWAYS_ON_BOTH.contains(&suite) && !ON_NEITHER.contains(&(suite, name)) {
+            unnamed.push(format!(
+                "{suite} {name} says no database: put it into on_both!, or list it in xtask/src/databases.rs with its reason"
+            ));
         }
     }
     let alone = sqlite.symmetric_difference(&postgres);
-    let alone =
+    let mut alone: Findings =
         alone.map(|name| format!("{name} runs on one database alone: * must be {SQLITE} and {POSTGRES}")).collect();
+    alone.append(&mut unnamed);
     Pairs { sqlite: sqlite.len(), postgres: postgres.len(), alone }
 }
 
@@ -135,6 +155,15 @@ mod tests {
         }
         let twins = [("plimsoll-store::it", "a::sqlite"), ("plimsoll-app::it", "a::postgres")];
         assert_eq!(pair(twins.into_iter()).alone.len(), 2, "not of the same suite");
+    }
+
+    #[test]
+    fn a_test_that_names_no_database_is_found_unless_it_is_listed() {
+        let tests =
+            [("plimsoll-server::it", "conventions::a"), ("plimsoll-app::it", "fake_registry::b"), ON_NEITHER[0]];
+        let alone = pair(tests.into_iter()).alone;
+        assert_eq!(alone.len(), 1);
+        assert!(alone[0].contains("conventions::a"), "{alone:?}");
     }
 
     #[test]

@@ -99,10 +99,8 @@ impl Change<()> {
 /// The answer to a mutation: JSON bytes that were committed with the change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
-    /// Status, data and `Location`.
+    /// Status, data, `Location`, and the revision for `ETag`.
     pub answer: StoredAnswer,
-    /// For `ETag`.
-    pub revision: Option<i64>,
     /// Whether it is the stored answer of an earlier call.
     pub replayed: bool,
 }
@@ -112,6 +110,7 @@ impl Reply {
     pub fn unchanged<T: Serialize>(value: &T) -> Result<Self> {
         let answer = serde_json::to_vec(value)
             .map_err(|cause| Error::internal_defect(format!("an answer is not JSON: {cause}")))?;
-        Ok(Self { answer: StoredAnswer { status: 200, answer, location: None }, revision: None, replayed: false })
+        let answer = StoredAnswer { status: 200, answer, location: None, reference: None, revision: None };
+        Ok(Self { answer, replayed: false })
     }
 }

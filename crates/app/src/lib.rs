@@ -24,6 +24,7 @@ pub mod promotion;
 pub mod registry;
 pub mod release;
 pub mod replace;
+mod replay;
 pub mod rollback;
 pub mod sealing;
 pub mod settings;

@@ -9,7 +9,7 @@ use plimsoll_authority::{
     secret::ExposeSecret as _,
 };
 use plimsoll_core::{
-    Digest, Error, Result,
+    Error, Result,
     audit::{AuditOutcome, Origin, Principal},
     error::ErrorKind,
     id::AuditEventId,
@@ -22,14 +22,11 @@ use plimsoll_store::{
 };
 use serde::Serialize;
 
-use crate::{App, Caller, notes::Seed};
+use crate::{App, Caller, notes::Seed, replay};
 pub use crate::{
     change::{Change, Outcome, Reply},
     notes::Notes,
 };
-
-/// The largest answer that is kept whole under an Idempotency-Key.
-const KEPT: usize = 64 * 1024;
 
 impl App {
     /// Makes a change. `decide` loads, decides and writes; it may run more than once.
@@ -103,7 +100,7 @@ impl App {
         }
         match result {
             Ok(Committed::Done(reply)) if reply.replayed && sealed => self.open_answer(caller, reply).await,
-            Ok(Committed::Done(reply)) => Ok(reply),
+            Ok(Committed::Done(reply)) => self.shown(caller, reply).await,
             Ok(Committed::Refused(error)) => Err(error),
             Err(error) => {
                 self.after_refusal(caller, &error, reserved_too).await?;
@@ -126,14 +123,16 @@ impl App {
     pub async fn reserve(&self, caller: &Caller, lease_seconds: i64) -> Result<Option<Reply>> {
         let Some(key) = caller.idempotency.clone() else { return Ok(None) };
         let now = caller.now;
-        self.store
+        let found = self
+            .store
             .write(caller.scope(), "idempotency_reserve", move |tx| {
-                match idempotency::reserve(tx, &key, now, Some(now.plus_seconds(lease_seconds)))? {
-                    Reserved::New => Ok(None),
-                    Reserved::Answered(answer) => Ok(Some(Reply { answer, revision: None, replayed: true })),
-                }
+                idempotency::reserve(tx, &key, now, Some(now.plus_seconds(lease_seconds)))
             })
-            .await
+            .await?;
+        match found {
+            Reserved::New => Ok(None),
+            Reserved::Answered(answer) => self.shown(caller, Reply { answer, replayed: true }).await.map(Some),
+        }
     }
 
     /// Makes a change on the server's own behalf: a reconciler, a sweeper, first start.
@@ -228,7 +227,7 @@ fn attempt<T: Serialize>(
     if let Some(key) = fresh
         && let Reserved::Answered(answer) = idempotency::reserve(tx, key, caller.now, None)?
     {
-        return Ok(Committed::Done(Reply { answer, revision: None, replayed: true }));
+        return Ok(Committed::Done(Reply { answer, replayed: true }));
     }
     let mut notes = Notes::new(seed, caller.now);
     let mut change = decide(tx, &mut notes)?;
@@ -241,12 +240,16 @@ fn attempt<T: Serialize>(
         }
         return Ok(Committed::Refused(error));
     }
+    let (kind, id) = (change.resource_type, change.resource_id.clone());
     let reply = commit(tx, caller, notes, change)?;
     if let Some(key) = fresh.or(reserved) {
-        let mut kept = kept(&reply.answer);
-        if let Some(sealer) = sealer {
-            kept.answer = sealer.seal(&place(key), &kept.answer)?.as_bytes().to_vec();
-        }
+        let kept = match sealer {
+            Some(sealer) => {
+                let sealed = sealer.seal(&place(key), &reply.answer.answer)?.as_bytes().to_vec();
+                StoredAnswer { answer: sealed, ..reply.answer.clone() }
+            }
+            None => replay::kept(&reply.answer, kind, &id),
+        };
         idempotency::store(tx, key, &kept)?;
     }
     Ok(Committed::Done(reply))
@@ -282,17 +285,6 @@ fn commit<T: Serialize>(tx: &mut Tx<'_>, caller: &Caller, notes: Notes, change: 
     } else {
         Vec::new()
     };
-    Ok(Reply { answer: StoredAnswer { status, answer, location }, revision: change.revision, replayed: false })
-}
-
-/// A large answer is kept as a reference to the resource that it shows.
-fn kept(answer: &StoredAnswer) -> StoredAnswer {
-    if answer.answer.len() <= KEPT {
-        return answer.clone();
-    }
-    let reference = serde_json::json!({
-        "location": answer.location,
-        "digest": Digest::of(&answer.answer),
-    });
-    StoredAnswer { answer: reference.to_string().into_bytes(), ..answer.clone() }
+    let answer = StoredAnswer { status, answer, location, reference: None, revision: change.revision };
+    Ok(Reply { answer, replayed: false })
 }

@@ -13,6 +13,16 @@ use crate::{App, Caller, Change, Notes, Reply};
 const LEASE_SECONDS: i64 = 90;
 
 impl App {
+    /// Checks the operation's permission in the whole tenant before anything is prepared. A refusal leaves its audit
+    /// event, as one inside the transaction does.
+    pub(crate) async fn may_everywhere(&self, caller: &Caller) -> Result<()> {
+        let outcome = caller.may_everywhere();
+        if let Err(error) = &outcome {
+            self.after_refusal(caller, error, None).await?;
+        }
+        outcome
+    }
+
     /// Makes a change of something that belongs to no environment: a permission that is limited to
     /// environments is not enough for it.
     pub(crate) async fn mutate_in_tenant<T: Serialize + 'static>(

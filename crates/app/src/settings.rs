@@ -1,6 +1,6 @@
 //! What an operator sets that use cases need.
 
-use crate::registry::OutboundPolicy;
+use crate::{registry::OutboundPolicy, tasks::retention::Retention};
 
 /// Set at start, the same for all replicas.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct Settings {
     pub lease_seconds: u32,
     /// Where calls to integrations may go.
     pub outbound: OutboundPolicy,
+    /// How long what is kept.
+    pub retention: Retention,
 }
 
 impl Default for Settings {
@@ -22,6 +24,7 @@ impl Default for Settings {
             heartbeat_seconds: 10,
             lease_seconds: 60,
             outbound: OutboundPolicy::default(),
+            retention: Retention::default(),
         }
     }
 }

@@ -57,6 +57,17 @@ pub struct Principal {
     pub token_id: String,
 }
 
+impl Principal {
+    /// On whose behalf it calls: a client on that of the user it stands for. People and agents call for themselves.
+    #[must_use]
+    pub const fn on_behalf_of(&self) -> Option<UserId> {
+        match self.kind {
+            PrincipalType::Client => Some(self.user),
+            PrincipalType::User | PrincipalType::Agent | PrincipalType::System => None,
+        }
+    }
+}
+
 /// Where a call came from.
 #[derive(Clone, Debug, Default)]
 pub struct Origin {
@@ -93,6 +104,9 @@ pub struct AuditEvent {
     pub principal_id: Uuid,
     /// The caller's name at that time.
     pub principal_name: String,
+    /// The user that a client stands for. Absent for whoever calls for themselves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_behalf_of: Option<UserId>,
     /// The operation's id, such as `component_create`.
     pub action: String,
     /// The kind of resource.

@@ -11,7 +11,7 @@ use plimsoll_app::{
     identity::{self, AuthoritySettings, FirstStart},
     promotion,
     registry::OutboundPolicy,
-    tasks,
+    tasks::{self, retention::Retention},
 };
 use plimsoll_core::{Error, ErrorCode, Result, context::Context};
 use plimsoll_oci::network::NetworkPolicy;
@@ -20,16 +20,19 @@ use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    certificate::Certificate, config::Config, data_directory::DataDirectory, disk, http, listener, operator,
-    rate_exchange, state::Server,
+    certificate::Certificate,
+    config::Config,
+    data_directory::{DataDirectory, Holds},
+    disk, http, listener, operator, rate_exchange,
+    state::Server,
 };
 
 /// For requests in flight and background tasks to end after they were told to. With [`CLOSING`] less than the 20 s
 /// that a supervisor gives.
-const ENDING: Duration = Duration::from_secs(16);
+const ENDING: Duration = Duration::from_secs(15);
 
-/// For the database to be closed after that.
-const CLOSING: Duration = Duration::from_secs(3);
+/// For leases to be given back after that, and again for the database to be closed.
+const CLOSING: Duration = Duration::from_secs(2);
 
 /// A server that runs.
 pub struct Running {
@@ -59,7 +62,8 @@ pub async fn start(config: &Config, context: Context) -> Result<Running> {
     config.check()?;
     // One provider for the whole process; a second call changes nothing.
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
-    let data = DataDirectory::open(&config.data_directory)?;
+    let holds = if config.database_url.is_some() { Holds::FilesAlone } else { Holds::Database };
+    let data = DataDirectory::open(&config.data_directory, holds)?;
     let certificate = match (&config.tls_certificate, &config.tls_key) {
         (Some(chain), Some(key)) => Some(Certificate::read(chain.clone(), key.clone())?),
         _ => None,
@@ -134,6 +138,12 @@ fn settings(config: &Config) -> Result<Settings> {
                 .map_err(|cause| Error::field("outboundAllow", "cidr", cause.to_string()))?,
             ..OutboundPolicy::default()
         },
+        retention: Retention {
+            logs: config.keep_logs_days,
+            artifacts: config.keep_artifacts_days,
+            events: config.keep_events_days,
+            answers: config.keep_answers_days,
+        },
     })
 }
 
@@ -148,6 +158,7 @@ fn authority(config: &Config, url: &str) -> AuthoritySettings {
 /// Everything that runs by itself, listed.
 fn background(set: &mut JoinSet<()>, app: &Arc<App>, stop: &CancellationToken) {
     set.spawn(identity::keep_current(Arc::clone(app), stop.clone()));
+    set.spawn(tasks::retention::keep_swept(Arc::clone(app), stop.clone()));
     set.spawn(tasks::run_loop(Arc::clone(app), "versions", POLL, stop.clone(), tasks::component_sync::step));
     set.spawn(tasks::run_loop(Arc::clone(app), "sequencer", POLL, stop.clone(), tasks::sequencer::step));
     set.spawn(tasks::run_loop(Arc::clone(app), "promotions", POLL, stop.clone(), promotion::decide::step));
@@ -173,6 +184,11 @@ impl Running {
         let ended = async { while self.tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(ENDING, ended).await.is_err() {
             tracing::warn!("some background tasks did not end in time");
+        }
+        match tokio::time::timeout(CLOSING, self.app.release_leases()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(error = ?error, "leases were not given back; they run out by themselves"),
+            Err(_) => tracing::warn!("leases were not given back in time; they run out by themselves"),
         }
         if tokio::time::timeout(CLOSING, self.app.store.close()).await.is_err() {
             tracing::warn!("the database was not closed in time; the next start reads its log");

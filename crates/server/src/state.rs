@@ -98,6 +98,14 @@ fn ticket(uri: &Uri) -> Option<String> {
     pairs.into_iter().find(|(name, _)| name == "ticket").map(|(_, ticket)| ticket.into_owned())
 }
 
+/// What is told to who sent no token at all.
+const MISSING: &str = "send a bearer token: Authorization: Bearer <token>";
+
 fn missing() -> Error {
-    Error::new(ErrorCode::Unauthenticated, "send a bearer token: Authorization: Bearer <token>")
+    Error::new(ErrorCode::Unauthenticated, MISSING)
+}
+
+/// Whether a refusal is for want of any token.
+pub(crate) fn is_missing(error: &Error) -> bool {
+    error.code() == ErrorCode::Unauthenticated && error.message() == MISSING
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     IntoValue, Tx, Value, params,
-    resource::{self, Field, FieldKind, Resource, Table},
+    resource::{self, Field, FieldKind, Indexed, Resource, Table},
 };
 
 const STATUSES: &[&str] = &[
@@ -36,6 +36,7 @@ impl Resource for Agent {
             Field { api: "enabled", column: "enabled", kind: FieldKind::Bool, sortable: true },
             Field { api: "updatedAt", column: "updated_at", kind: FieldKind::Time, sortable: true },
         ],
+        indexed: &[Indexed::new(&[], "createdAt"), Indexed::new(&["name"], "")],
     };
     fn id(&self) -> AgentId {
         self.id

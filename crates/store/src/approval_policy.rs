@@ -4,7 +4,7 @@ use plimsoll_core::{Result, Timestamp, environment::Environment, id::ApprovalPol
 
 use crate::{
     IntoValue, Tx, Value, params,
-    resource::{self, Field, FieldKind, Resource, Table},
+    resource::{self, Field, FieldKind, Indexed, Resource, Table},
 };
 
 impl Resource for ApprovalPolicy {
@@ -16,6 +16,7 @@ impl Resource for ApprovalPolicy {
             Field { api: "name", column: "name", kind: FieldKind::Text, sortable: true },
             Field { api: "updatedAt", column: "updated_at", kind: FieldKind::Time, sortable: true },
         ],
+        indexed: &[Indexed::new(&[], "createdAt"), Indexed::new(&["name"], "")],
     };
     fn id(&self) -> ApprovalPolicyId {
         self.id

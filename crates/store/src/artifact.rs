@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     IntoValue, Tx, Value, params,
-    resource::{Field, FieldKind, Resource, Table, body},
+    resource::{Field, FieldKind, Indexed, Resource, Table, body},
 };
 
 /// An artifact with what every row has. It never changes.
@@ -33,6 +33,7 @@ impl Resource for ArtifactRow {
             Field { api: "taskId", column: "task_id", kind: FieldKind::Id, sortable: false },
             Field { api: "name", column: "name", kind: FieldKind::Text, sortable: true },
         ],
+        indexed: &[Indexed::new(&["jobId"], "createdAt")],
     };
     fn id(&self) -> ArtifactId {
         self.artifact.id

@@ -9,7 +9,7 @@ use plimsoll_core::{
 
 use crate::{
     IntoValue, Tx, Value, params,
-    resource::{Field, FieldKind, Resource, Table},
+    resource::{Field, FieldKind, Indexed, Resource, Table},
 };
 
 /// What is to be recorded of one attempt.
@@ -42,6 +42,7 @@ pub fn append(tx: &mut Tx<'_>, principal: &Principal, origin: &Origin, entry: Au
         principal_type: principal.kind,
         principal_id: principal.id,
         principal_name: principal.name.clone(),
+        on_behalf_of: principal.on_behalf_of(),
         action: entry.action.to_owned(),
         resource_type: entry.resource_type.to_owned(),
         resource_id: entry.resource_id,
@@ -59,8 +60,8 @@ pub fn append(tx: &mut Tx<'_>, principal: &Principal, origin: &Origin, entry: Au
         .map_err(|cause| plimsoll_core::Error::internal_defect(format!("an audit event is not JSON: {cause}")))?;
     tx.execute(
         "INSERT INTO audit_event (tenant_id, id, revision, created_at, body, principal_type, principal_id, action,
-           resource_type, resource_id, outcome, request_id, canonical, digest)
-         VALUES ($1, $2, 1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+           resource_type, resource_id, outcome, request_id, canonical, digest, on_behalf_of)
+         VALUES ($1, $2, 1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         params![
             tenant,
             event.id,
@@ -74,7 +75,8 @@ pub fn append(tx: &mut Tx<'_>, principal: &Principal, origin: &Origin, entry: Au
             outcome_word(event.outcome),
             &event.request_id,
             canonical,
-            event.digest
+            event.digest,
+            event.on_behalf_of
         ],
     )?;
     enqueue(tx, event.id.to_string(), event.at)
@@ -119,6 +121,7 @@ impl Resource for AuditEvent {
                 sortable: true,
             },
             Field { api: "principalId", column: "principal_id", kind: FieldKind::Id, sortable: false },
+            Field { api: "onBehalfOf", column: "on_behalf_of", kind: FieldKind::Id, sortable: false },
             Field { api: "action", column: "action", kind: FieldKind::Text, sortable: true },
             Field { api: "resourceType", column: "resource_type", kind: FieldKind::Text, sortable: true },
             Field { api: "resourceId", column: "resource_id", kind: FieldKind::Text, sortable: false },
@@ -130,6 +133,14 @@ impl Resource for AuditEvent {
             },
             Field { api: "requestId", column: "request_id", kind: FieldKind::Text, sortable: false },
             Field { api: "at", column: "created_at", kind: FieldKind::Time, sortable: true },
+        ],
+        indexed: &[
+            Indexed::new(&[], "createdAt"),
+            Indexed::new(&[], "at"),
+            Indexed::new(&["principalId"], "at"),
+            Indexed::new(&["resourceType", "resourceId"], "at"),
+            Indexed::new(&["onBehalfOf"], "at"),
+            Indexed::new(&["requestId"], ""),
         ],
     };
     fn id(&self) -> AuditEventId {
@@ -146,6 +157,7 @@ impl Resource for AuditEvent {
         vec![
             self.principal_type.as_str().into_value(),
             self.principal_id.into_value(),
+            self.on_behalf_of.into_value(),
             self.action.as_str().into_value(),
             self.resource_type.as_str().into_value(),
             self.resource_id.as_deref().into_value(),

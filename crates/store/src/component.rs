@@ -6,7 +6,7 @@ use plimsoll_core::{Result, Timestamp, component::Component, id::ComponentId, in
 
 use crate::{
     IntoValue, Tx, Value, params,
-    resource::{Field, FieldKind, Resource, Table},
+    resource::{Field, FieldKind, Indexed, Resource, Table},
 };
 
 impl Resource for Component {
@@ -25,6 +25,12 @@ impl Resource for Component {
             },
             Field { api: "sourceIntegrationId", column: "source_integration_id", kind: FieldKind::Id, sortable: false },
             Field { api: "updatedAt", column: "updated_at", kind: FieldKind::Time, sortable: true },
+        ],
+        indexed: &[
+            Indexed::new(&[], "createdAt"),
+            Indexed::new(&["name"], ""),
+            Indexed::new(&["registryIntegrationId"], ""),
+            Indexed::new(&["sourceIntegrationId"], ""),
         ],
     };
     fn id(&self) -> ComponentId {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     IntoValue, Tx, Value, params,
-    resource::{self, Field, FieldKind, Resource, Table},
+    resource::{self, Field, FieldKind, Indexed, Resource, Table},
 };
 
 /// A version, and what storage keeps beside it.
@@ -47,6 +47,11 @@ impl Resource for StoredVersion {
             Field { api: "digest", column: "digest", kind: FieldKind::Text, sortable: false },
             Field { api: "discoveredAt", column: "discovered_at", kind: FieldKind::Time, sortable: true },
             Field { api: "supersededAt", column: "superseded_at", kind: FieldKind::Time, sortable: false },
+        ],
+        indexed: &[
+            Indexed::new(&["componentId"], "version"),
+            Indexed::new(&["componentId"], "discoveredAt"),
+            Indexed::new(&["componentId", "digest"], ""),
         ],
     };
     fn id(&self) -> VersionId {

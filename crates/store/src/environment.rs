@@ -11,7 +11,7 @@ use plimsoll_core::{
 
 use crate::{
     IntoValue, Tx, Value, params,
-    resource::{self, Field, FieldKind, Resource, Table},
+    resource::{self, Field, FieldKind, Indexed, Resource, Table},
 };
 
 impl Resource for Environment {
@@ -24,6 +24,7 @@ impl Resource for Environment {
             Field { api: "orderIndex", column: "order_index", kind: FieldKind::Int, sortable: true },
             Field { api: "updatedAt", column: "updated_at", kind: FieldKind::Time, sortable: true },
         ],
+        indexed: &[Indexed::new(&[], "createdAt"), Indexed::new(&[], "orderIndex"), Indexed::new(&["name"], "")],
     };
     fn id(&self) -> EnvironmentId {
         self.id

@@ -143,22 +143,33 @@ pub enum Followed {
 /// Events after `position`, in order, at most `limit`.
 pub fn after(tx: &mut Tx<'_>, followed: &Followed, position: i64, limit: u32) -> Result<Vec<PositionedEvent>> {
     let tenant = tx.tenant()?;
-    let select = "SELECT p.position, e.at, e.topic, e.resource_id, e.type, e.data FROM event_position p
-       JOIN event e ON e.tenant_id = p.tenant_id AND e.id = p.event_id WHERE p.tenant_id = $1 AND p.position > $2";
     let rows = match followed {
         Followed::Topic(topic) => tx.query(
-            &format!("{select} AND p.topic = $3 ORDER BY p.position LIMIT $4"),
+            &format!("{SELECT} AND p.topic = $3 ORDER BY p.position LIMIT $4"),
             params![tenant, position, *topic, limit],
         )?,
-        Followed::Resource(topic, id) => tx.query(
-            &format!(
-                "{select} AND ((p.topic = $3 AND p.resource_id = $4) OR p.parent_id = $4) ORDER BY p.position LIMIT $5"
-            ),
-            params![tenant, position, *topic, id, limit],
-        )?,
+        Followed::Resource(topic, id) => tx.query(OF_RESOURCE, params![tenant, position, *topic, id, limit])?,
     };
     rows.into_iter().map(read).collect()
 }
+
+/// Positions and their events, after `$2`.
+const SELECT: &str = "SELECT p.position, e.at, e.topic, e.resource_id, e.type, e.data FROM event_position p
+   JOIN event e ON e.tenant_id = p.tenant_id AND e.id = p.event_id WHERE p.tenant_id = $1 AND p.position > $2";
+
+/// A resource's own events and those of its parts. Each half is a range of one index; asked for with OR, neither
+/// index serves, and every event of the tenant is looked at.
+pub const OF_RESOURCE: &str = "SELECT p.position, e.at, e.topic, e.resource_id, e.type, e.data FROM
+     (SELECT position, event_id FROM
+        (SELECT position, event_id FROM event_position
+         WHERE tenant_id = $1 AND topic = $3 AND resource_id = $4 AND position > $2 ORDER BY position LIMIT $5) AS own
+      UNION ALL
+      SELECT position, event_id FROM
+        (SELECT position, event_id FROM event_position
+         WHERE tenant_id = $1 AND parent_id = $4 AND position > $2 AND NOT (topic = $3 AND resource_id = $4)
+         ORDER BY position LIMIT $5) AS parts) AS p
+   JOIN event e ON e.tenant_id = $1 AND e.id = p.event_id
+   ORDER BY p.position LIMIT $5";
 
 fn read(row: crate::Row) -> Result<PositionedEvent> {
     let mut row = row.reader();

@@ -11,7 +11,7 @@ use plimsoll_core::{
 
 use crate::{
     IntoValue, Tx, Value, params,
-    resource::{self, Among, Field, FieldKind, Resource, Table},
+    resource::{self, Among, Field, FieldKind, Indexed, Resource, Table},
 };
 
 /// The digests that a packet is about: of its images, its release, its plan or its rule.
@@ -55,6 +55,11 @@ impl Resource for PacketRow {
             Field { api: "keyId", column: "key_id", kind: FieldKind::Text, sortable: false },
             Field { api: "signed", column: "signed", kind: FieldKind::Bool, sortable: false },
             Field { api: "digest", column: "digest", kind: FieldKind::Among(SUBJECTS), sortable: false },
+        ],
+        indexed: &[
+            Indexed::new(&[], "createdAt"),
+            Indexed::new(&["promotionId"], ""),
+            Indexed::new(&["deploymentJobId"], ""),
         ],
     };
     fn id(&self) -> EvidencePacketId {

@@ -8,7 +8,7 @@ use plimsoll_core::{
 
 use crate::{
     IntoValue, Tx, Value, params,
-    resource::{self, Field, FieldKind, ListQuery, Resource, Table},
+    resource::{self, Field, FieldKind, Indexed, ListQuery, Resource, Table},
 };
 
 const ENVIRONMENT: Field =
@@ -30,8 +30,12 @@ const COMPUTED: usize = 1_000;
 
 impl Resource for FreezeWindow {
     type Id = FreezeWindowId;
-    const TABLE: Table =
-        Table { name: "freeze_window", noun: "freeze window", fields: &[ENVIRONMENT, NAME, STARTS, ENDS, RECURRING] };
+    const TABLE: Table = Table {
+        name: "freeze_window",
+        noun: "freeze window",
+        fields: &[ENVIRONMENT, NAME, STARTS, ENDS, RECURRING],
+        indexed: &[Indexed::new(&["environmentId"], "startsAt")],
+    };
     fn id(&self) -> FreezeWindowId {
         self.id
     }

@@ -29,6 +29,10 @@ pub struct StoredAnswer {
     pub answer: Vec<u8>,
     /// The `Location` header.
     pub location: Option<String>,
+    /// The resource that the answer shows, as `kind/id`, when the answer was too large to be kept: it is read again.
+    pub reference: Option<String>,
+    /// The revision of the resource as the answer shows it: its `ETag`.
+    pub revision: Option<i64>,
 }
 
 /// What a key stands for.
@@ -49,7 +53,7 @@ pub fn reserve(tx: &mut Tx<'_>, key: &IdempotencyKey, now: Timestamp, until: Opt
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
          ON CONFLICT (tenant_id, principal_id, method, path, idempotency_key) DO UPDATE SET
            created_at = excluded.created_at, body_digest = excluded.body_digest, reserved_until = excluded.reserved_until,
-           status = NULL, answer = NULL, location = NULL
+           status = NULL, answer = NULL, location = NULL, revision = NULL, reference = NULL
          WHERE idempotency.created_at <= $9 OR (idempotency.status IS NULL AND idempotency.reserved_until <= $6)",
         params![
             tenant,
@@ -68,7 +72,7 @@ pub fn reserve(tx: &mut Tx<'_>, key: &IdempotencyKey, now: Timestamp, until: Opt
     }
     let mut row = tx
         .query_one(
-            "SELECT body_digest, status, answer, location FROM idempotency
+            "SELECT body_digest, status, answer, location, revision, reference FROM idempotency
              WHERE tenant_id = $1 AND principal_id = $2 AND method = $3 AND path = $4 AND idempotency_key = $5",
             params![tenant, key.principal, key.method, &key.path, &key.key],
         )?
@@ -85,6 +89,8 @@ pub fn reserve(tx: &mut Tx<'_>, key: &IdempotencyKey, now: Timestamp, until: Opt
             status: status as u16,
             answer: row.next::<Option<Vec<u8>>>()?.unwrap_or_default(),
             location: row.next()?,
+            revision: row.next()?,
+            reference: row.next()?,
         })),
         None => Err(Error::new(
             ErrorCode::RequestInProgress,
@@ -98,7 +104,7 @@ pub fn store(tx: &mut Tx<'_>, key: &IdempotencyKey, answer: &StoredAnswer) -> Re
     let tenant = tx.tenant()?;
     tx.execute_guarded(
         "idempotency key",
-        "UPDATE idempotency SET status = $6, answer = $7, location = $8, reserved_until = NULL
+        "UPDATE idempotency SET status = $6, answer = $7, location = $8, revision = $9, reference = $10, reserved_until = NULL
          WHERE tenant_id = $1 AND principal_id = $2 AND method = $3 AND path = $4 AND idempotency_key = $5",
         params![
             tenant,
@@ -108,7 +114,9 @@ pub fn store(tx: &mut Tx<'_>, key: &IdempotencyKey, answer: &StoredAnswer) -> Re
             &key.key,
             i64::from(answer.status),
             answer.answer.as_slice(),
-            answer.location.as_deref()
+            answer.location.as_deref(),
+            answer.revision,
+            answer.reference.as_deref()
         ],
     )
 }

@@ -10,7 +10,7 @@ use plimsoll_core::{
 
 use crate::{
     IntoValue, Tx, Value, params,
-    resource::{Field, FieldKind, Resource, Table},
+    resource::{Field, FieldKind, Indexed, Resource, Table},
 };
 
 impl Resource for Integration {
@@ -25,6 +25,7 @@ impl Resource for Integration {
             Field { api: "status", column: "status", kind: FieldKind::Enum(IntegrationStatus::WORDS), sortable: true },
             Field { api: "updatedAt", column: "updated_at", kind: FieldKind::Time, sortable: true },
         ],
+        indexed: &[Indexed::new(&[], "createdAt"), Indexed::new(&["name"], ""), Indexed::new(&["typeId"], "")],
     };
     fn id(&self) -> IntegrationId {
         self.id

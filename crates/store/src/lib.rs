@@ -31,6 +31,7 @@ pub mod promotion;
 pub mod rate;
 pub mod release;
 pub mod resource;
+pub mod retention;
 pub mod rollback;
 pub mod sealing_key;
 mod seam;

@@ -69,6 +69,9 @@ const SYSTEM_TABLES: &[&str] = &[
     "unsequenced",
     "event",
     "event_position",
+    "event_floor",
+    "task_log",
+    "artifact",
     "audit_event",
     "work",
     "promotion",
@@ -88,6 +91,27 @@ const SYSTEM_ALONE: &[&str] = &["installation", "signing_key", "device_grant", "
 #[must_use]
 pub fn current() -> i64 {
     MIGRATIONS.iter().map(|one| one.version).max().unwrap_or_default()
+}
+
+/// Refuses a schema that this program cannot read: a newer server may have migrated it while this one ran. In a
+/// system transaction.
+pub fn check_readable(tx: &mut Tx<'_>) -> Result<()> {
+    let row = tx.query_one("SELECT version, readable_from FROM schema_version WHERE one = 1", params![])?;
+    let mut row = row.reader();
+    readable(row.next()?, row.next()?)
+}
+
+fn readable(version: i64, readable_from: i64) -> Result<()> {
+    if readable_from <= current() {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorCode::Unavailable,
+        format!(
+            "the database has schema {version}, which needs a server that knows schema {readable_from}; this one knows {}. Start the newer server, or restore a backup made by this one",
+            current()
+        ),
+    ))
 }
 
 /// Brings the schema up to date on the connection of its owner.
@@ -126,15 +150,7 @@ fn migrate(tx: &mut Tx<'_>, dialect: Dialect) -> Result<()> {
             (row.next::<i64>()?, row.next::<i64>()?)
         }
     };
-    if readable_from > current() {
-        return Err(Error::new(
-            ErrorCode::Unavailable,
-            format!(
-                "the database has schema {version}, which needs a server that knows schema {readable_from}; this one knows {}. Start the newer server, or restore a backup made by this one",
-                current()
-            ),
-        ));
-    }
+    readable(version, readable_from)?;
     let wanted: Vec<&Migration> = MIGRATIONS.iter().filter(|one| one.version > version).collect();
     for migration in &wanted {
         for part in migration.parts {
@@ -147,8 +163,9 @@ fn migrate(tx: &mut Tx<'_>, dialect: Dialect) -> Result<()> {
              ON CONFLICT (one) DO UPDATE SET version = excluded.version, readable_from = excluded.readable_from",
             params![last.version, last.readable_from],
         )?;
-        if dialect == Dialect::Postgres {
-            raise_walls(tx)?;
+        match dialect {
+            Dialect::Postgres => raise_walls(tx)?,
+            Dialect::Sqlite => crate::resource::count_living(tx)?,
         }
     }
     Ok(())
@@ -211,6 +228,11 @@ fn wall(tx: &mut Tx<'_>, table: &str, tenanted: bool) -> Result<()> {
         _ => "SELECT, INSERT, UPDATE, DELETE",
     };
     let (app, system) = (Role::App.name(), Role::System.name());
+    // Nobody changes events; they are forgotten when they are old.
+    let system_rights = match table {
+        "event" | "event_position" => "SELECT, INSERT, DELETE",
+        _ => rights,
+    };
     if SYSTEM_ALONE.contains(&table) {
         return tx.batch(&format!("GRANT {rights} ON {table} TO {system}"));
     }
@@ -229,7 +251,7 @@ fn wall(tx: &mut Tx<'_>, table: &str, tenanted: bool) -> Result<()> {
         return Ok(());
     }
     tx.batch(&format!(
-        "GRANT {rights} ON {table} TO {system}; DROP POLICY IF EXISTS across_tenants ON {table};
+        "GRANT {system_rights} ON {table} TO {system}; DROP POLICY IF EXISTS across_tenants ON {table};
          CREATE POLICY across_tenants ON {table} TO {system} USING (true) WITH CHECK (true)"
     ))
 }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     IntoValue, Tx, Value, params,
-    resource::{self, Field, FieldKind, Resource, Table},
+    resource::{self, Field, FieldKind, Indexed, Resource, Table},
 };
 
 /// The statuses in which nothing was started and nothing decided for good.
@@ -76,6 +76,12 @@ impl Resource for PromotionRow {
             Field { api: "status", column: "status", kind: FieldKind::Enum(PromotionStatus::WORDS), sortable: true },
             Field { api: "requestedBy.userId", column: "requested_by", kind: FieldKind::Id, sortable: false },
             Field { api: "updatedAt", column: "updated_at", kind: FieldKind::Time, sortable: true },
+        ],
+        indexed: &[
+            Indexed::new(&[], "createdAt"),
+            Indexed::new(&["status"], "createdAt"),
+            Indexed::new(&["releaseId"], "createdAt"),
+            Indexed::new(&["targetEnvironmentId", "application"], "createdAt"),
         ],
     };
     fn id(&self) -> PromotionId {

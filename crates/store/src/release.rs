@@ -12,7 +12,7 @@ use plimsoll_core::{
 
 use crate::{
     IntoValue, Tx, Value, params,
-    resource::{self, Field, FieldKind, Resource, Table},
+    resource::{self, Field, FieldKind, Indexed, Resource, Table},
 };
 
 impl Resource for Release {
@@ -28,6 +28,12 @@ impl Resource for Release {
             Field { api: "digest", column: "digest", kind: FieldKind::Text, sortable: false },
             Field { api: "sealedAt", column: "sealed_at", kind: FieldKind::Time, sortable: false },
             Field { api: "updatedAt", column: "updated_at", kind: FieldKind::Time, sortable: true },
+        ],
+        indexed: &[
+            Indexed::new(&[], "createdAt"),
+            Indexed::new(&["status"], "createdAt"),
+            Indexed::new(&["name"], "createdAt"),
+            Indexed::new(&["name", "version"], ""),
         ],
     };
     fn id(&self) -> ReleaseId {

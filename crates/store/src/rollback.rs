@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     IntoValue, Tx, Value, deployment as jobs, params,
-    resource::{Field, FieldKind, Resource, Table},
+    resource::{Field, FieldKind, Indexed, Resource, Table},
 };
 
 /// A rollback with what guards its row. The status in it is that of its beginning; the job tells today's.
@@ -31,6 +31,7 @@ impl Resource for RollbackRow {
             Field { api: "environmentId", column: "environment_id", kind: FieldKind::Id, sortable: false },
             Field { api: "application", column: "application", kind: FieldKind::Text, sortable: true },
         ],
+        indexed: &[Indexed::new(&[], "createdAt"), Indexed::new(&["environmentId", "application"], "createdAt")],
     };
     fn id(&self) -> JobId {
         self.rollback.id

@@ -12,7 +12,7 @@ use crate::{
     IntoValue, Tx, Value,
     deployment::running,
     params,
-    resource::{self, Field, FieldKind, Resource, Table},
+    resource::{self, Field, FieldKind, Indexed, Resource, Table},
 };
 
 const TYPES: &[&str] = &[TargetType::DockerHost.as_str(), TargetType::ProcessHost.as_str()];
@@ -43,6 +43,11 @@ impl Resource for Target {
                 sortable: false,
             },
             Field { api: "updatedAt", column: "updated_at", kind: FieldKind::Time, sortable: true },
+        ],
+        indexed: &[
+            Indexed::new(&[], "createdAt"),
+            Indexed::new(&["agentId"], ""),
+            Indexed::new(&["environmentId"], "name"),
         ],
     };
     fn id(&self) -> TargetId {

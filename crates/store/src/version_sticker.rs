@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     IntoValue, Tx, Value, params,
-    resource::{self, Field, FieldKind, Resource, Table},
+    resource::{self, Field, FieldKind, Indexed, Resource, Table},
 };
 
 /// A sticker with what guards its row.
@@ -50,6 +50,13 @@ impl Resource for StickerRow {
                 sortable: true,
             },
             Field { api: "supersededAt", column: "superseded_at", kind: FieldKind::Time, sortable: false },
+        ],
+        indexed: &[
+            Indexed::new(&[], "createdAt"),
+            Indexed::new(&["environmentId"], "createdAt"),
+            Indexed::new(&["targetId"], "createdAt"),
+            Indexed::new(&["releaseId"], "createdAt"),
+            Indexed::new(&["deploymentJobId"], ""),
         ],
     };
     fn id(&self) -> StickerId {

@@ -101,3 +101,11 @@ pub fn hold_lease(tx: &mut Tx<'_>, name: &'static str, owner: &str, now: Timesta
     )?;
     Ok(held == 1)
 }
+
+/// Gives back whatever `owner` holds: its leases, and claimed work, which is due at once. Whoever still works on
+/// such a piece finds its fence raised.
+pub fn release(tx: &mut Tx<'_>, owner: &str) -> Result<()> {
+    tx.execute("UPDATE lease SET lease_until = 0 WHERE owner = $1", params![owner])?;
+    tx.execute("UPDATE work SET owner = NULL, lease_until = NULL, epoch = epoch + 1 WHERE owner = $1", params![owner])
+        .map(drop)
+}

@@ -71,7 +71,7 @@ impl App {
 
     /// Changes an agent's name, its labels, and whether it may work.
     pub async fn agent_update(&self, caller: &Caller, id: AgentId, replace: Replace<UpdateAgent>) -> Result<Reply> {
-        caller.may_everywhere()?;
+        self.may_everywhere(caller).await?;
         let owned = caller.clone();
         let replace = replace.without(OBSERVED);
         self.heartbeats.forget(caller.tenant(), id);
@@ -110,7 +110,7 @@ impl App {
 
     /// Removes an agent: its key is worth nothing from now on, and targets that named it have no agent.
     pub async fn agent_delete(&self, caller: &Caller, id: AgentId) -> Result<Reply> {
-        caller.may_everywhere()?;
+        self.may_everywhere(caller).await?;
         let owned = caller.clone();
         self.heartbeats.forget(caller.tenant(), id);
         self.mutate(caller, move |tx, notes| {

@@ -21,7 +21,7 @@ impl App {
     /// Unlocks an agent whose identity two hosts used: the one to keep goes on where it was. Tokens of before are
     /// void, whichever host has them; the other host locks the agent again if it still runs.
     pub async fn agent_unlock(&self, caller: &Caller, id: AgentId, body: UnlockAgent) -> Result<Reply> {
-        caller.may_everywhere()?;
+        self.may_everywhere(caller).await?;
         let owned = caller.clone();
         self.mutate(caller, move |tx, notes| {
             tx.lock(&Lock::Agent(id))?;

@@ -7,7 +7,7 @@ use plimsoll_core::{
 };
 use plimsoll_store::{
     Tx,
-    deployment::{TaskRow, log},
+    deployment::{TaskRow, log, tasks_of},
     resource::{self, ListQuery, Listing, Resource as _, Stored},
 };
 use serde_json::json;
@@ -28,6 +28,16 @@ impl App {
     pub async fn deployment_job_get(&self, caller: &Caller, id: JobId) -> Result<DeploymentJob> {
         let owned = caller.clone();
         self.store.read(caller.scope(), "deployment_job_get", move |tx| visible(tx, &owned, id)).await
+    }
+
+    /// A job with all its tasks as of one instant, for a stream that begins anew.
+    pub async fn deployment_job_snapshot(&self, caller: &Caller, id: JobId) -> Result<(DeploymentJob, Vec<Task>)> {
+        let owned = caller.clone();
+        let read = move |tx: &mut Tx<'_>| {
+            let job = visible(tx, &owned, id)?;
+            Ok((job, tasks_of(tx, id)?.into_iter().map(|row| row.task).collect()))
+        };
+        self.store.read(caller.scope(), "deployment_job_snapshot", read).await
     }
 
     /// A page of a job's tasks.

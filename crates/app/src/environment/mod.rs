@@ -26,7 +26,7 @@ use crate::{App, Caller, Change, Notes, Reply, replace::Replace};
 impl App {
     /// Makes an environment.
     pub async fn environment_create(&self, caller: &Caller, body: CreateEnvironment) -> Result<Reply> {
-        caller.may_everywhere()?;
+        self.may_everywhere(caller).await?;
         let id = self.context.id::<EnvironmentId>();
         let sealed = self.seal_environment_secrets(caller, id, body.secret_refs.as_deref()).await?;
         let owned = caller.clone();

@@ -41,7 +41,7 @@ const CHANGES_BY_USE: &str = "lastUsedAt";
 impl App {
     /// Makes a client and its service user. Its secret is shown once.
     pub async fn client_create(&self, caller: &Caller, body: CreateClient) -> Result<Reply> {
-        caller.may_everywhere()?;
+        self.may_everywhere(caller).await?;
         let (proof, shown) = self.first_proof(&body)?;
         let (id, service_user) = (self.context.id::<ClientId>(), self.context.id::<UserId>());
         let owned = caller.clone();
@@ -77,7 +77,7 @@ impl App {
 
     /// Replaces a client's writable fields; on request it gets a new secret, shown once.
     pub async fn client_update(&self, caller: &Caller, id: ClientId, replace: Replace<UpdateClient>) -> Result<Reply> {
-        caller.may_everywhere()?;
+        self.may_everywhere(caller).await?;
         let replace = replace.without(&[CHANGES_BY_USE]);
         let fresh_secret = secret::generate(SECRET_PREFIX, &self.context);
         let owned = caller.clone();
@@ -118,7 +118,7 @@ impl App {
 
     /// Removes a client with its service user and all its roles.
     pub async fn client_delete(&self, caller: &Caller, id: ClientId) -> Result<Reply> {
-        caller.may_everywhere()?;
+        self.may_everywhere(caller).await?;
         let owned = caller.clone();
         self.mutate(caller, move |tx, notes| {
             tx.lock(&Lock::Tenant(owned.tenant()))?;

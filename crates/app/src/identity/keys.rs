@@ -113,6 +113,23 @@ impl App {
         Ok(Keys { issuer: Arc::new(issuer), states: states_of(&rows) })
     }
 
+    /// Whether the key that this replica signs with is still one that the database has as active: else the tokens that
+    /// it makes are refused elsewhere.
+    pub async fn check_signing_key(&self) -> Result<()> {
+        let issuer = self.authority()?.issuer();
+        let signs = issuer.keys().active().public().kid();
+        let rows = self.store.read(SCOPE, "signing_keys_check", installation::signing_keys).await?;
+        for row in &rows {
+            if state(row)?.is_published() && public(row)?.kid() == signs {
+                return Ok(());
+            }
+        }
+        Err(Error::new(
+            ErrorCode::Unavailable,
+            "no key that this server could sign tokens with is in force; see the server's log",
+        ))
+    }
+
     /// Puts the keys of the database in force on this replica.
     pub(super) async fn reload_keys(&self) -> Result<()> {
         let authority = self.authority()?;

@@ -18,7 +18,7 @@ use plimsoll_store::{
         revocation::{self, Revoked},
         revoke_registration_token, waiting_registration_tokens,
     },
-    resource::{self, ListQuery, Listing},
+    resource::{self, ListQuery, Listing, Resource},
 };
 use serde_json::json;
 
@@ -28,7 +28,7 @@ use crate::{App, Caller, Change, Reply};
 impl App {
     /// Makes a token that one agent can enrol with. The token is shown once.
     pub async fn registration_token_create(&self, caller: &Caller, body: CreateRegistrationToken) -> Result<Reply> {
-        caller.may_everywhere()?;
+        self.may_everywhere(caller).await?;
         let id: RegistrationTokenId = self.context.id();
         let subject = Subject::registration(caller.tenant(), id, caller.principal.user, NEVER_STALE);
         let lifetime = i64::from(body.expires_in_seconds);
@@ -72,10 +72,12 @@ impl App {
 
     /// Revokes a token that was not used.
     pub async fn registration_token_delete(&self, caller: &Caller, id: RegistrationTokenId) -> Result<Reply> {
-        caller.may_everywhere()?;
+        self.may_everywhere(caller).await?;
+        let owned = caller.clone();
         self.mutate(caller, move |tx, notes| {
             tx.lock(&Lock::Named("registration_token", &id.to_string()))?;
             let mut token: RegistrationToken = resource::get(tx, id)?;
+            owned.check_revision(Resource::revision(&token))?;
             let used = || Error::state_conflict("registration token", "used", "revoke", &[]);
             if token.used_at.is_some() {
                 return Err(used());

@@ -26,7 +26,7 @@ use crate::{App, Caller, Change, Notes, Reply, replace::Replace};
 impl App {
     /// Makes a role of permissions that the caller holds.
     pub async fn role_create(&self, caller: &Caller, body: CreateRole) -> Result<Reply> {
-        caller.may_everywhere()?;
+        self.may_everywhere(caller).await?;
         let owned = caller.clone();
         self.mutate(caller, move |tx, notes| {
             let role = fresh(&body, notes);
@@ -50,7 +50,7 @@ impl App {
 
     /// Replaces a role's writable fields. All tokens of the tenant are stale then.
     pub async fn role_update(&self, caller: &Caller, id: RoleId, replace: Replace<UpdateRole>) -> Result<Reply> {
-        caller.may_everywhere()?;
+        self.may_everywhere(caller).await?;
         let owned = caller.clone();
         self.mutate(caller, move |tx, notes| {
             tx.lock(&Lock::Tenant(owned.tenant()))?;
@@ -73,7 +73,7 @@ impl App {
 
     /// Removes a role that nobody holds.
     pub async fn role_delete(&self, caller: &Caller, id: RoleId) -> Result<Reply> {
-        caller.may_everywhere()?;
+        self.may_everywhere(caller).await?;
         let owned = caller.clone();
         self.mutate(caller, move |tx, notes| {
             tx.lock(&Lock::Tenant(owned.tenant()))?;

@@ -31,7 +31,7 @@ const DECIDING: &[Permission] =
 impl App {
     /// Gives a role to somebody. Nobody gives what they don't hold.
     pub async fn role_binding_create(&self, caller: &Caller, body: CreateRoleBinding) -> Result<Reply> {
-        caller.may_everywhere()?;
+        self.may_everywhere(caller).await?;
         let owned = caller.clone();
         self.mutate(caller, move |tx, notes| {
             tx.lock(&Lock::Tenant(owned.tenant()))?;
@@ -69,7 +69,7 @@ impl App {
         id: RoleBindingId,
         reason: Option<String>,
     ) -> Result<Reply> {
-        caller.may_everywhere()?;
+        self.may_everywhere(caller).await?;
         let owned = caller.clone();
         self.mutate(caller, move |tx, notes| {
             tx.lock(&Lock::Tenant(owned.tenant()))?;

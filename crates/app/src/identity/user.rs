@@ -28,7 +28,7 @@ const CHANGES_BY_USE: &str = "lastSignInAt";
 impl App {
     /// Makes a user. The password that is made when none is given is shown once.
     pub async fn user_create(&self, caller: &Caller, body: CreateUser) -> Result<Reply> {
-        caller.may_everywhere()?;
+        self.may_everywhere(caller).await?;
         let password = self.new_password("password", body.password.as_ref(), &body.name).await?;
         let id = self.context.id::<UserId>();
         self.mutate_secret(caller, move |tx, notes| {
@@ -56,7 +56,7 @@ impl App {
     /// Replaces a user's writable fields. A new password ends the user's sessions; somebody else's is
     /// good for one sign-in, in which it must be changed.
     pub async fn user_update(&self, caller: &Caller, id: UserId, replace: Replace<UpdateUser>) -> Result<Reply> {
-        caller.may_everywhere()?;
+        self.may_everywhere(caller).await?;
         let replace = replace.without(&[CHANGES_BY_USE]);
         let password = match &replace.body.password {
             Some(given) => Some(self.new_password("password", Some(given), &replace.body.name).await?),
@@ -84,7 +84,7 @@ impl App {
 
     /// Removes a user who answers for no client, with all roles and sessions.
     pub async fn user_delete(&self, caller: &Caller, id: UserId) -> Result<Reply> {
-        caller.may_everywhere()?;
+        self.may_everywhere(caller).await?;
         let owned = caller.clone();
         self.mutate(caller, move |tx, notes| {
             tx.lock(&Lock::Tenant(owned.tenant()))?;

@@ -34,6 +34,7 @@ impl App {
                 subject: Some(body.subject_hash),
             };
             let before = open(tx, &owned, id)?;
+            owned.check_revision(before.promotion.revision)?;
             let row = decide(tx, notes, before.clone(), &owned, given, &context)?;
             changed(&before, row)
         })
@@ -47,6 +48,7 @@ impl App {
             let given =
                 Given { verdict: ApprovalVerdict::Rejected, comment: body.comment.clone(), subject: body.subject_hash };
             let before = open(tx, &owned, id)?;
+            owned.check_revision(before.promotion.revision)?;
             let row = decide(tx, notes, before.clone(), &owned, given, &context)?;
             changed(&before, row)
         })

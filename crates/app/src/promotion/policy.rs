@@ -26,7 +26,7 @@ use crate::{
 impl App {
     /// Makes a policy.
     pub async fn approval_policy_create(&self, caller: &Caller, body: CreateApprovalPolicy) -> Result<Reply> {
-        caller.may_everywhere()?;
+        self.may_everywhere(caller).await?;
         let owned = caller.clone();
         self.mutate(caller, move |tx, notes| {
             tx.lock(&Lock::Tenant(owned.tenant()))?;
@@ -60,7 +60,7 @@ impl App {
         id: ApprovalPolicyId,
         replace: Replace<UpdateApprovalPolicy>,
     ) -> Result<Reply> {
-        caller.may_everywhere()?;
+        self.may_everywhere(caller).await?;
         let owned = caller.clone();
         self.mutate(caller, move |tx, notes| {
             tx.lock(&Lock::Tenant(owned.tenant()))?;
@@ -91,7 +91,7 @@ impl App {
 
     /// Removes a policy that no environment names.
     pub async fn approval_policy_delete(&self, caller: &Caller, id: ApprovalPolicyId) -> Result<Reply> {
-        caller.may_everywhere()?;
+        self.may_everywhere(caller).await?;
         let owned = caller.clone();
         self.mutate(caller, move |tx, notes| {
             tx.lock(&Lock::Tenant(owned.tenant()))?;

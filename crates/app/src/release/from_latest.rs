@@ -27,7 +27,7 @@ impl App {
     /// Makes a release of the latest versions; a dry run only says which they are.
     pub async fn release_from_latest(&self, caller: &Caller, body: FromLatestRequest) -> Result<Reply> {
         if body.dry_run {
-            caller.may_everywhere()?;
+            self.may_everywhere(caller).await?;
             let (_, chosen) = self.choose(caller.scope(), &body).await?;
             return Reply::unchanged(&FromLatestAnswer { dry_run: true, chosen, release: None });
         }

@@ -3,11 +3,13 @@
 
 pub mod agents;
 pub mod component_sync;
+pub mod retention;
 pub mod sequencer;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
 use plimsoll_core::Result;
+use plimsoll_store::{Scope, SystemReason, work};
 use tokio_util::sync::CancellationToken;
 
 use crate::App;
@@ -19,6 +21,16 @@ pub enum Progress {
     Idle,
     /// There is more.
     More,
+}
+
+impl App {
+    /// Gives back the leases and the work that this process holds, so that another one goes on at once; to be called
+    /// when its background tasks have ended.
+    pub async fn release_leases(&self) -> Result<()> {
+        let owner = self.replica.clone();
+        let scope = Scope::System(SystemReason::Claim);
+        self.store.write(scope, "release_leases", move |tx| work::release(tx, &owner)).await
+    }
 }
 
 /// Runs `step` until told to stop: again at once while there is more, else at the next wake-up or after

@@ -26,3 +26,4 @@ mod stickers;
 mod subjects;
 mod support;
 mod sync;
+mod upkeep;

@@ -47,13 +47,10 @@ pub(crate) struct Whom {
 
 impl Whom {
     fn open(self) -> Result<(HostAdministration, Account), Failure> {
-        let mut layers = Layers::defaults()?;
-        if let Some(path) = &self.config {
-            layers = layers.file(path)?;
-        }
+        let layers = Layers::defaults()?.file_or_found(self.config.as_deref())?;
         let flags = [("dataDirectory", self.data_directory), ("databaseUrl", self.database_url)];
         let flags = flags.into_iter().filter_map(|(key, value)| Some((key, value?)));
-        let config = layers.environment(super::serve::variables()).flags(flags).build()?;
+        let config = layers.environment(super::serve::variables())?.flags(flags).build()?;
         if config.database_url.is_none() && !config.data_directory.join("plimsoll.db").is_file() {
             let place = config.data_directory.display();
             return Err(Failure::usage(format!("there is no database in {place}"))

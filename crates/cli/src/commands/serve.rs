@@ -83,10 +83,7 @@ pub(crate) struct Serve {
 
 impl Serve {
     fn layers(self) -> Result<Layers, Failure> {
-        let mut layers = Layers::defaults()?;
-        if let Some(path) = &self.config {
-            layers = layers.file(path)?;
-        }
+        let layers = Layers::defaults()?.file_or_found(self.config.as_deref())?;
         let set = |yes: bool| yes.then(|| "true".to_owned());
         let flags = [
             ("listen", self.listen),
@@ -109,7 +106,7 @@ impl Serve {
             ("logFormat", self.log_format),
         ];
         let given = flags.into_iter().filter_map(|(key, value)| Some((key, value?)));
-        Ok(layers.environment(variables()).flags(given))
+        Ok(layers.environment(variables())?.flags(given))
     }
 }
 

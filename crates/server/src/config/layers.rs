@@ -60,16 +60,35 @@ impl Layers {
         Ok(self)
     }
 
+    /// Adds the file that is named, or `plimsoll.toml` in the working directory if it is there.
+    pub fn file_or_found(self, named: Option<&Path>) -> Result<Self> {
+        match named {
+            Some(path) => self.file(path),
+            None => self.found_in(Path::new("")),
+        }
+    }
+
+    fn found_in(self, folder: &Path) -> Result<Self> {
+        let path = folder.join(FOUND);
+        if path.is_file() { self.file(&path) } else { Ok(self) }
+    }
+
     /// Adds `PLIMSOLL_*` variables: `PLIMSOLL_DATABASE_URL` is `databaseUrl`. Those of other parts of the
-    /// product are passed over.
-    pub fn environment(mut self, variables: impl IntoIterator<Item = (String, String)>) -> Self {
+    /// product are passed over; one that nothing reads is refused, since it is most likely a slip.
+    pub fn environment(mut self, variables: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
         let keys: BTreeMap<String, &str> = KEYS.iter().map(|key| (variable(key), *key)).collect();
         for (name, text) in variables {
             if let Some(key) = keys.get(&name) {
                 self.set(key, self.read(key, &text), Source::Environment(name));
+            } else if name.starts_with(PREFIX) && !is_of_others(&name) {
+                let near = nearest(&name, keys.keys().map(String::as_str));
+                let text = format!(
+                    "nothing reads the environment variable {name}; did you mean {near}? Unset it, or correct its name"
+                );
+                return Err(Error::new(ErrorCode::ValidationFailed, text));
             }
         }
-        self
+        Ok(self)
     }
 
     /// Adds flags, by key.
@@ -125,6 +144,58 @@ impl Layers {
     }
 }
 
+/// Read from the working directory when no file is named.
+const FOUND: &str = "plimsoll.toml";
+
+/// What our variables begin with.
+const PREFIX: &str = "PLIMSOLL_";
+
+/// Variables of other parts of the product, or with `_` at the end what theirs begin with: the client, the agent, the demo, tests, and
+/// what deployed instances are given.
+const OTHERS: &[&str] = &[
+    "PLIMSOLL_AGENT_",
+    "PLIMSOLL_APPLICATION",
+    "PLIMSOLL_CLIENT_ID",
+    "PLIMSOLL_CLIENT_SECRET",
+    "PLIMSOLL_COMPLETE",
+    "PLIMSOLL_COMPONENT",
+    "PLIMSOLL_CONFIG",
+    "PLIMSOLL_CONTEXT",
+    "PLIMSOLL_DEMO_",
+    "PLIMSOLL_FAILPOINT",
+    "PLIMSOLL_IMAGE_DIGEST",
+    "PLIMSOLL_REGISTRATION_TOKEN",
+    "PLIMSOLL_TESTKIT_",
+    "PLIMSOLL_TOKEN",
+    "PLIMSOLL_URL",
+];
+
+fn is_of_others(name: &str) -> bool {
+    OTHERS.iter().any(|other| if other.ends_with('_') { name.starts_with(other) } else { name == *other })
+}
+
+/// The known name that is reached from `name` by the fewest changed letters.
+fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> &'a str {
+    known.min_by_key(|one| distance(name, one)).unwrap_or_default()
+}
+
+/// How many letters must be put in, taken out or replaced to make one text of the other.
+fn distance(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (index, left) in one.bytes().enumerate() {
+        let mut diagonal = index;
+        let mut before = index + 1;
+        for (cell, right) in row.iter_mut().skip(1).zip(other.bytes()) {
+            let cost = (diagonal + usize::from(left != right)).min(before + 1).min(*cell + 1);
+            (diagonal, *cell, before) = (*cell, cost, cost);
+        }
+        if let Some(first) = row.first_mut() {
+            *first = index + 1;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
 /// Every key.
 const KEYS: &[&str] = &[
     "listen",
@@ -143,12 +214,16 @@ const KEYS: &[&str] = &[
     "heartbeatSeconds",
     "leaseSeconds",
     "otlpEndpoint",
+    "keepLogsDays",
+    "keepArtifactsDays",
+    "keepEventsDays",
+    "keepAnswersDays",
     "log",
     "logFormat",
 ];
 
 fn variable(key: &str) -> String {
-    let mut name = String::from("PLIMSOLL_");
+    let mut name = String::from(PREFIX);
     for one in key.chars() {
         if one.is_ascii_uppercase() {
             name.push('_');
@@ -169,13 +244,46 @@ mod tests {
             .environment([
                 ("PLIMSOLL_LEASE_SECONDS".to_owned(), "30".to_owned()),
                 ("PLIMSOLL_DATABASE_URL".to_owned(), "postgres://u:secret@h/d".to_owned()),
+                ("PLIMSOLL_AGENT_CONFIG".to_owned(), "agent.toml".to_owned()),
+                ("PLIMSOLLE".to_owned(), "not ours".to_owned()),
             ])
+            .unwrap()
             .flags([("leaseSeconds", "20".to_owned()), ("outboundAllow", "10.0.0.0/8, 127.0.0.0/8".to_owned())]);
         let config = layers.build().unwrap();
         assert_eq!((config.lease_seconds, config.outbound_allow.len()), (20, 2));
         let printed = layers.print();
         assert!(printed.contains("leaseSeconds = 20 # flag"), "{printed}");
         assert!(!printed.contains("secret"), "{printed}");
+    }
+
+    #[test]
+    fn a_file_in_the_working_directory_is_read_and_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let none = Layers::defaults().unwrap().found_in(folder.path()).unwrap();
+        assert_eq!(none.build().unwrap(), Config::defaults());
+        std::fs::write(folder.path().join(FOUND), "leaseSeconds = 25\nkeepLogsDays = 3\n").unwrap();
+        let found = Layers::defaults().unwrap().found_in(folder.path()).unwrap();
+        let config = found.build().unwrap();
+        assert_eq!((config.lease_seconds, config.keep_logs_days), (25, 3));
+        assert!(found.print().contains("plimsoll.toml"), "{}", found.print());
+        let named = folder.path().join("other.toml");
+        std::fs::write(&named, "leaseSeconds = 26\n").unwrap();
+        let named = Layers::defaults().unwrap().file_or_found(Some(&named)).unwrap();
+        assert_eq!(named.build().unwrap().lease_seconds, 26);
+    }
+
+    #[test]
+    fn a_variable_that_nothing_reads_is_refused_with_the_likely_name() {
+        for (slip, meant) in [
+            ("PLIMSOLL_LISTN", "PLIMSOLL_LISTEN"),
+            ("PLIMSOLL_DATABASEURL", "PLIMSOLL_DATABASE_URL"),
+            ("PLIMSOLL_DATA_DIR", "PLIMSOLL_DATA_DIRECTORY"),
+        ] {
+            let layers = Layers::defaults().unwrap().environment([(slip.to_owned(), "x".to_owned())]);
+            let error = layers.unwrap_err();
+            assert!(error.message().contains(slip) && error.message().contains(&format!("mean {meant}?")), "{error}");
+        }
+        assert_eq!((distance("", "abc"), distance("abc", "abc"), distance("kitten", "sitting")), (3, 0, 3));
     }
 
     #[test]

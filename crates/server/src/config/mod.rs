@@ -54,6 +54,14 @@ pub struct Config {
     /// Where traces are sent (OTLP over HTTP, such as `http://localhost:4318`); nowhere when absent.
     #[serde(default)]
     pub otlp_endpoint: Option<String>,
+    /// Days for which logs of finished jobs are kept.
+    pub keep_logs_days: u32,
+    /// Days for which artifacts of finished jobs are kept.
+    pub keep_artifacts_days: u32,
+    /// Days for which events are kept, from which streams are resumed.
+    pub keep_events_days: u32,
+    /// Days for which answers under an Idempotency-Key are kept.
+    pub keep_answers_days: u32,
     /// What is logged, in the words of `RUST_LOG`.
     pub log: String,
     /// `text` or `json`.
@@ -94,6 +102,10 @@ impl Config {
             heartbeat_seconds: 10,
             lease_seconds: 60,
             otlp_endpoint: None,
+            keep_logs_days: 30,
+            keep_artifacts_days: 90,
+            keep_events_days: 7,
+            keep_answers_days: 1,
             log: "info".to_owned(),
             log_format: LogFormat::Text,
         }
@@ -132,6 +144,17 @@ impl Config {
         }
         if !(1..=600).contains(&self.lease_seconds) || !(1..=600).contains(&self.heartbeat_seconds) {
             return Err(Error::field("leaseSeconds", "range", "leaseSeconds and heartbeatSeconds are 1 to 600"));
+        }
+        let kept = [
+            ("keepLogsDays", self.keep_logs_days),
+            ("keepArtifactsDays", self.keep_artifacts_days),
+            ("keepEventsDays", self.keep_events_days),
+            ("keepAnswersDays", self.keep_answers_days),
+        ];
+        for (key, days) in kept {
+            if !(1..=36_500).contains(&days) {
+                return Err(Error::field(key, "range", format!("{key} is 1 to 36500")));
+            }
         }
         if !(1..=256).contains(&self.database_connections) {
             return Err(Error::field("databaseConnections", "range", "databaseConnections is 1 to 256"));

@@ -71,7 +71,7 @@ impl Answer {
         if let Some(location) = reply.answer.location {
             answer = answer.with(header::LOCATION, location);
         }
-        if let Some(revision) = reply.revision {
+        if let Some(revision) = reply.answer.revision {
             answer = answer.with(header::ETAG, format!("\"{revision}\""));
         }
         if reply.replayed {
@@ -120,10 +120,7 @@ pub(crate) fn refuse(error: &Error, request_id: &str, now: Timestamp) -> Respons
     let failure = Failure { success: false, error: ErrorBody::from(error), meta };
     let mut headers = Vec::new();
     match error.kind() {
-        ErrorKind::Unauthenticated => headers.push((
-            header::WWW_AUTHENTICATE,
-            format!("Bearer realm=\"plimsoll\", error=\"invalid_token\", error_description=\"{}\"", header_text(error)),
-        )),
+        ErrorKind::Unauthenticated => headers.push((header::WWW_AUTHENTICATE, challenge(error))),
         ErrorKind::Unavailable => headers.push((header::RETRY_AFTER, "2".to_owned())),
         ErrorKind::Throttled => {
             let seconds = error.public_details().and_then(|details| details.get("retryAfterSeconds")?.as_u64());
@@ -137,6 +134,14 @@ pub(crate) fn refuse(error: &Error, request_id: &str, now: Timestamp) -> Respons
         *plain.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
         plain
     })
+}
+
+/// RFC 6750, section 3.1: who sent no token is told no error, only how to authenticate.
+fn challenge(error: &Error) -> String {
+    if crate::state::is_missing(error) {
+        return "Bearer realm=\"plimsoll\"".to_owned();
+    }
+    format!("Bearer realm=\"plimsoll\", error=\"invalid_token\", error_description=\"{}\"", header_text(error))
 }
 
 fn header_text(error: &Error) -> String {

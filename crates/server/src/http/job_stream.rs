@@ -5,12 +5,13 @@ use std::{sync::Arc, time::Duration};
 use axum::extract::ws::{Message, WebSocket};
 use plimsoll_authority::token::VerifiedToken;
 use plimsoll_core::{
-    Result,
+    Error, Result, Timestamp,
     id::{EnvironmentId, JobId, TaskId, TypedId as _},
 };
 use plimsoll_store::{
     POLL,
     event::{self, Followed},
+    retention,
 };
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -25,13 +26,15 @@ struct Follower {
     environment: EnvironmentId,
     task: Option<TaskId>,
     position: i64,
+    /// Since when there is the job.
+    begun: Timestamp,
     token: Arc<VerifiedToken>,
 }
 
 pub(crate) async fn open(mut call: Call) -> Result<Answer> {
     let job: JobId = call.id("id")?;
     // Absent, another tenant's, or in an environment that the caller may not see: answered before the upgrade.
-    let environment = call.server.app.deployment_job_get(&call.caller, job).await?.environment_id;
+    let found = call.server.app.deployment_job_get(&call.caller, job).await?;
     let after: Option<i64> = call.parsed("after", "the seq of a message")?;
     let task = call.parsed("taskId", "a task's id")?;
     let upgrade = stream::upgrade(&mut call)?;
@@ -40,11 +43,17 @@ pub(crate) async fn open(mut call: Call) -> Result<Answer> {
         server: call.server,
         caller: call.caller,
         job,
-        environment,
+        environment: found.environment_id,
         task,
         position: after.unwrap_or(0),
+        begun: found.created_at,
     };
     Ok(Answer::Raw(Box::new(upgrade.on_upgrade(move |socket| follower.run(socket)))))
+}
+
+fn unread(error: Error) -> u16 {
+    tracing::warn!(error = ?error, "a stream could not read");
+    stream::CLOSE_AWAY
 }
 
 impl Follower {
@@ -98,16 +107,16 @@ impl Follower {
     async fn send_new(&mut self, socket: &mut WebSocket) -> Result<bool, u16> {
         const BATCH: u32 = 200;
         let (followed, position) = (self.followed(), self.position);
-        let events = self
-            .server
-            .app
-            .store
-            .read(self.caller.scope(), "job_stream", move |tx| event::after(tx, &followed, position, BATCH))
-            .await
-            .map_err(|error| {
-                tracing::warn!(error = ?error, "a stream could not read");
-                stream::CLOSE_AWAY
-            })?;
+        // Both as of one instant: what is forgotten between two reads would be missed.
+        let read = move |tx: &mut plimsoll_store::Tx<'_>| {
+            Ok((retention::floor(tx)?, event::after(tx, &followed, position, BATCH)?))
+        };
+        let read = self.server.app.store.read(self.caller.scope(), "job_stream", read).await;
+        let (floor, events) = read.map_err(unread)?;
+        if let Some(floor) = floor.filter(|floor| floor.position > position && self.begun <= floor.at) {
+            self.reset(socket, floor.position).await?;
+            return Ok(true);
+        }
         let more = events.len() == BATCH as usize;
         for event in events {
             self.position = event.position;
@@ -123,6 +132,17 @@ impl Follower {
             stream::send(socket, stream::message(event.position, &event.kind, event.at, &data)).await?;
         }
         Ok(more)
+    }
+
+    /// Something between what the peer knows and what is kept may be forgotten: it begins anew with the job and its
+    /// tasks as they are now.
+    async fn reset(&mut self, socket: &mut WebSocket, position: i64) -> Result<(), u16> {
+        let app = &self.server.app;
+        let (job, tasks) = app.deployment_job_snapshot(&self.caller, self.job).await.map_err(unread)?;
+        let at = app.context.now();
+        self.position = position;
+        stream::send(socket, stream::message(position, "reset", at, &json!({}))).await?;
+        stream::send(socket, stream::message(position, "snapshot", at, &json!({ "job": job, "tasks": tasks }))).await
     }
 
     async fn ended(&self) -> bool {

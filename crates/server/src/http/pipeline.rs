@@ -249,12 +249,16 @@ fn idempotency(
     body: &[u8],
 ) -> Result<Option<IdempotencyKey>> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
-    if route.operation.idempotency == Idempotency::None {
+    if route.operation.method != Method::Post {
         return Ok(None);
     }
     let key = value.to_str().unwrap_or_default();
     if key.is_empty() || key.len() > 255 || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Error::field("Idempotency-Key", "format", "must be 1 to 255 visible ASCII characters"));
+    }
+    if route.operation.idempotency == Idempotency::None {
+        // It changes nothing: a repeat finds what is there now, which is what the caller asks for.
+        return Ok(None);
     }
     Ok(Some(IdempotencyKey {
         principal: principal.id,

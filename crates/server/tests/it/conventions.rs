@@ -14,6 +14,7 @@ on_both! {
     unknown_paths_and_methods_speak_the_envelope;
     the_document_lists_what_is_routed;
     the_reference_page_shows_every_operation_and_loads_nothing;
+    every_field_in_the_openapi_document_is_camel_case;
 }
 
 async fn a_component_lives(world: &World) {
@@ -167,8 +168,7 @@ async fn the_document_lists_what_is_routed(world: &World) {
 }
 
 /// The wire is camelCase throughout; a schema that says otherwise would refuse what the server understands.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_field_in_the_openapi_document_is_camel_case() {
+async fn every_field_in_the_openapi_document_is_camel_case(world: &World) {
     fn collect(schema: &Value, into: &mut Vec<String>) {
         match schema {
             Value::Object(map) => {
@@ -180,12 +180,10 @@ async fn every_field_in_the_openapi_document_is_camel_case() {
             _ => {}
         }
     }
-    let world = World::sqlite().await;
     let document = world.call("GET", "/openapi.json", None, None).await.body;
     let mut fields = Vec::new();
     collect(&document["components"]["schemas"], &mut fields);
     assert!(fields.len() > 500, "{}", fields.len());
     let wrong: Vec<&String> = fields.iter().filter(|name| name.contains('_')).collect();
     assert!(wrong.is_empty(), "{wrong:?}");
-    world.stop().await;
 }

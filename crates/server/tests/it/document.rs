@@ -9,7 +9,14 @@ use plimsoll_app::json_schema::JsonSchema;
 use plimsoll_protocol::operation::{self, Method};
 use serde_json::{Map, Value, json};
 
-use crate::world::{Answer, World};
+use crate::{
+    on_both,
+    world::{Answer, World},
+};
+
+on_both! {
+    every_operation_is_described_whole;
+}
 
 static DOCUMENT: OnceLock<Value> = OnceLock::new();
 static COMPILED: Mutex<Option<HashMap<String, &'static JsonSchema>>> = Mutex::new(None);
@@ -80,9 +87,7 @@ fn add_referred(document: &Value, schema: &Value, into: &mut Map<String, Value>)
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_operation_is_described_whole() {
-    let world = World::sqlite().await;
+async fn every_operation_is_described_whole(_: &World) {
     let document = DOCUMENT.get().unwrap();
     let fits = |name: &str, content: &Value| {
         let example = content.get("example").unwrap_or_else(|| panic!("{name} has no example"));
@@ -117,5 +122,4 @@ async fn every_operation_is_described_whole() {
         let success = answers.keys().any(|status| status.starts_with('2') || status == "101");
         assert!(success && (row.method == Method::WebSocket || !answers.contains_key("101")), "{name}");
     }
-    world.stop().await;
 }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::{
     IntoValue, Tx, Value, params,
-    resource::{self, Field, FieldKind, Resource, Table},
+    resource::{self, Field, FieldKind, Indexed, Resource, Table},
 };
 
 const JOB_STATUSES: &[&str] =
@@ -52,6 +52,11 @@ impl Resource for DeploymentJob {
             Field { api: "promotionId", column: "promotion_id", kind: FieldKind::Id, sortable: false },
             Field { api: "updatedAt", column: "updated_at", kind: FieldKind::Time, sortable: true },
             Field { api: "finishedAt", column: "finished_at", kind: FieldKind::Time, sortable: false },
+        ],
+        indexed: &[
+            Indexed::new(&[], "createdAt"),
+            Indexed::new(&["promotionId"], ""),
+            Indexed::new(&["environmentId", "application"], "createdAt"),
         ],
     };
     fn id(&self) -> JobId {
@@ -106,6 +111,11 @@ impl Resource for TaskRow {
             Field { api: "status", column: "status", kind: FieldKind::Enum(TASK_STATUSES), sortable: true },
             Field { api: "batch", column: "batch", kind: FieldKind::Int, sortable: true },
             Field { api: "epoch", column: "epoch", kind: FieldKind::Int, sortable: false },
+        ],
+        indexed: &[
+            Indexed::new(&["jobId"], "batch"),
+            Indexed::new(&["targetId"], ""),
+            Indexed::new(&["agentId", "status"], ""),
         ],
     };
     fn id(&self) -> TaskId {

@@ -4,7 +4,7 @@ use plimsoll_core::{Timestamp, id::ClientId, identity::Client};
 
 use crate::{
     IntoValue, Value,
-    resource::{Field, FieldKind, Resource, Table},
+    resource::{Field, FieldKind, Indexed, Resource, Table},
 };
 
 impl Resource for Client {
@@ -24,6 +24,7 @@ impl Resource for Client {
             Field { api: "active", column: "active", kind: FieldKind::Bool, sortable: true },
             Field { api: "updatedAt", column: "updated_at", kind: FieldKind::Time, sortable: true },
         ],
+        indexed: &[Indexed::new(&[], "createdAt"), Indexed::new(&["name"], ""), Indexed::new(&["ownerId"], "")],
     };
     fn id(&self) -> ClientId {
         self.id

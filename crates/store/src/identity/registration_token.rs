@@ -8,7 +8,7 @@ use plimsoll_core::{
 
 use crate::{
     IntoValue, Tx, Value, params,
-    resource::{self, Field, FieldKind, Resource, Table},
+    resource::{self, Field, FieldKind, Indexed, Resource, Table},
 };
 
 impl Resource for RegistrationToken {
@@ -22,6 +22,7 @@ impl Resource for RegistrationToken {
             Field { api: "agentId", column: "agent_id", kind: FieldKind::Id, sortable: false },
             Field { api: "createdBy", column: "created_by", kind: FieldKind::Id, sortable: false },
         ],
+        indexed: &[Indexed::new(&[], "createdAt")],
     };
     fn id(&self) -> RegistrationTokenId {
         self.id

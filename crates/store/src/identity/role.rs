@@ -4,7 +4,7 @@ use plimsoll_core::{Timestamp, id::RoleId, identity::Role};
 
 use crate::{
     IntoValue, Value,
-    resource::{Field, FieldKind, Resource, Table},
+    resource::{Field, FieldKind, Indexed, Resource, Table},
 };
 
 impl Resource for Role {
@@ -17,6 +17,7 @@ impl Resource for Role {
             Field { api: "builtIn", column: "built_in", kind: FieldKind::Bool, sortable: true },
             Field { api: "updatedAt", column: "updated_at", kind: FieldKind::Time, sortable: true },
         ],
+        indexed: &[Indexed::new(&[], "createdAt"), Indexed::new(&["name"], "")],
     };
     fn id(&self) -> RoleId {
         self.id

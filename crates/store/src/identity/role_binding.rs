@@ -9,7 +9,7 @@ use plimsoll_core::{
 
 use crate::{
     IntoValue, Tx, Value, params,
-    resource::{self, Field, FieldKind, Resource, Table},
+    resource::{self, Field, FieldKind, Indexed, Resource, Table},
 };
 
 impl Resource for RoleBinding {
@@ -27,6 +27,12 @@ impl Resource for RoleBinding {
             },
             Field { api: "principal.id", column: "principal_id", kind: FieldKind::Id, sortable: false },
             Field { api: "environmentId", column: "environment_id", kind: FieldKind::Id, sortable: false },
+        ],
+        indexed: &[
+            Indexed::new(&[], "createdAt"),
+            Indexed::new(&["principal.id"], ""),
+            Indexed::new(&["roleId"], ""),
+            Indexed::new(&["environmentId"], ""),
         ],
     };
     fn id(&self) -> RoleBindingId {

@@ -13,6 +13,7 @@ impl Resource for Tenant {
         name: "tenant",
         noun: "tenant",
         fields: &[Field { api: "name", column: "name", kind: FieldKind::Text, sortable: true }],
+        indexed: &[],
     };
     fn id(&self) -> TenantId {
         self.id

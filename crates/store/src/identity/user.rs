@@ -4,7 +4,7 @@ use plimsoll_core::{Timestamp, id::UserId, identity::User};
 
 use crate::{
     IntoValue, Value,
-    resource::{Field, FieldKind, Resource, Table},
+    resource::{Field, FieldKind, Indexed, Resource, Table},
 };
 
 impl Resource for User {
@@ -19,6 +19,7 @@ impl Resource for User {
             Field { api: "serviceOf", column: "service_of", kind: FieldKind::Id, sortable: false },
             Field { api: "updatedAt", column: "updated_at", kind: FieldKind::Time, sortable: true },
         ],
+        indexed: &[Indexed::new(&[], "createdAt"), Indexed::new(&["name"], "")],
     };
     fn id(&self) -> UserId {
         self.id

@@ -2,17 +2,29 @@
 
 use std::time::Duration;
 
-use plimsoll_core::{Error, Result, ValidationError};
+use plimsoll_core::{Error, ErrorCode, Result, ValidationError};
+use serde_json::json;
 
-use super::{Filter, Resource, Stored, Table, filter::fixed, parse, totals::Key};
+use super::{Filter, Resource, Stored, Table, count, filter::fixed, parse};
 use crate::{IntoValue, Row, Store, Tx, Value, seam::scope::Scope};
 
-/// Totals are counted up to here and estimated beyond.
-const COUNTED: u64 = 10_000;
-/// The time that a list has.
-const LONGEST: Duration = Duration::from_secs(2);
 /// The largest page.
 pub const MAX_PAGE_SIZE: u32 = 100;
+
+/// How far a list call may go.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// The time that it has.
+    pub longest: Duration,
+    /// Totals are counted up to here and estimated beyond.
+    pub counted: u64,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { longest: Duration::from_secs(2), counted: 10_000 }
+    }
+}
 
 /// What a list call asks for, checked against the resource's declared fields.
 #[derive(Clone, Debug)]
@@ -29,6 +41,7 @@ pub struct ListQuery {
     parent: Option<Filter>,
     /// Deleted ones instead of living ones.
     deleted: bool,
+    bounds: Bounds,
 }
 
 /// The raw query parameters of a list call.
@@ -68,12 +81,19 @@ impl ListQuery {
         if !wrong.is_empty() {
             return Err(Error::invalid(wrong));
         }
-        Ok(Self { page, page_size, order, filter, parent: None, deleted: raw.deleted })
+        Ok(Self { page, page_size, order, filter, parent: None, deleted: raw.deleted, bounds: Bounds::default() })
     }
 
-    /// Limits the list to what belongs to a parent, by an API field name and value.
+    /// The same with other bounds.
+    #[must_use]
+    pub const fn bounded(mut self, bounds: Bounds) -> Self {
+        self.bounds = bounds;
+        self
+    }
+
+    /// Limits the list to what belongs to a parent, by an API field name and value. It may name any number of values.
     pub fn within(mut self, table: &Table, condition: &serde_json::Value) -> Result<Self> {
-        self.parent = Some(Filter::from_json(table, condition)?);
+        self.parent = Some(Filter::ours(table, condition)?);
         Ok(self)
     }
 
@@ -98,9 +118,48 @@ impl ListQuery {
         (sql, values)
     }
 
-    fn key(&self) -> String {
+    pub(super) fn key(&self) -> String {
         let parent = self.parent.as_ref().map(Filter::key).unwrap_or_default();
         format!("{}|{parent}|{}", self.deleted, self.filter.key())
+    }
+
+    pub(super) const fn counted(&self) -> u64 {
+        self.bounds.counted
+    }
+
+    /// Whether it asks for all living resources of the tenant.
+    pub(super) fn is_everything(&self) -> bool {
+        !self.deleted && self.filter.is_empty() && self.parent.is_none()
+    }
+
+    /// What to tell when the database ended the list. Without a filter there is nothing that the client could ask
+    /// better: the database is in trouble.
+    fn told(&self, table: &Table, error: Error) -> Error {
+        if error.code() != ErrorCode::FilterTooBroad {
+            return error;
+        }
+        let internal = error.internal_text().unwrap_or_default().to_owned();
+        if self.filter.is_empty() {
+            let text = "the database is too slow to answer this list now; repeat the call in a few seconds";
+            return Error::new(ErrorCode::Unavailable, text).internal(internal);
+        }
+        let asked = self.filter.fields();
+        let mut better: Vec<&str> = Vec::new();
+        for name in table.indexed.iter().flat_map(|one| one.filter.iter().copied().chain([one.sort])) {
+            if !name.is_empty() && !better.contains(&name) && !asked.iter().any(|known| known == name) {
+                better.push(name);
+            }
+        }
+        let seconds = self.bounds.longest.as_secs_f64();
+        let advice = if better.is_empty() {
+            "make its conditions narrower".to_owned()
+        } else {
+            format!("add a condition on an indexed field: {}", better.join(", "))
+        };
+        let text = format!("the filter on {} is too broad to be answered in {seconds} s; {advice}", asked.join(", "));
+        Error::new(ErrorCode::FilterTooBroad, text)
+            .details(json!({ "conditions": asked, "indexed": better }))
+            .internal(internal)
     }
 }
 
@@ -200,37 +259,12 @@ fn page<R: Resource, T>(tx: &mut Tx<'_>, query: &ListQuery, read: fn(Row) -> Res
     rows.truncate(query.page_size as usize);
     let seen = offset + rows.len() as u64;
     let items = rows.into_iter().map(read).collect::<Result<Vec<T>>>()?;
-    let total =
-        total::<R>(tx, query, &clause, &values, (!has_next && (!items.is_empty() || offset == 0)).then_some(seen))?;
+    let known = (!has_next && (!items.is_empty() || offset == 0)).then_some(seen);
+    let total = match known {
+        Some(count) => Total::Exact(count),
+        None => count::total::<R>(tx, query, &clause, &values)?,
+    };
     Ok(Listing { items, page: query.page, page_size: query.page_size, total, has_next })
-}
-
-fn total<R: Resource>(
-    tx: &mut Tx<'_>,
-    query: &ListQuery,
-    clause: &str,
-    values: &[Value<'static>],
-    known: Option<u64>,
-) -> Result<Total> {
-    if let Some(count) = known {
-        return Ok(Total::Exact(count));
-    }
-    let key = Key { tenant: tx.tenant()?, table: R::TABLE.name, filter: query.key() };
-    if let Some(count) = tx.totals().get(&key) {
-        return Ok(bounded(count));
-    }
-    let sql = format!(
-        "SELECT count(*) FROM (SELECT 1 FROM {} WHERE {clause} LIMIT {}) AS bounded",
-        R::TABLE.name,
-        COUNTED + 1
-    );
-    let count = tx.query_one(&sql, values)?.first::<i64>()? as u64;
-    tx.totals().put(key, count);
-    Ok(bounded(count))
-}
-
-const fn bounded(count: u64) -> Total {
-    if count > COUNTED { Total::Estimated(COUNTED) } else { Total::Exact(count) }
 }
 
 impl Store {
@@ -241,7 +275,7 @@ impl Store {
         operation: &'static str,
         query: ListQuery,
     ) -> Result<Listing<R>> {
-        self.read_bounded(scope, operation, LONGEST, move |tx| run(tx, &query)).await
+        self.list_by::<R, _>(scope, operation, query, run::<R>).await
     }
 
     /// [`Store::list`] of resources that are shown as they are stored.
@@ -251,6 +285,18 @@ impl Store {
         operation: &'static str,
         query: ListQuery,
     ) -> Result<Listing<Stored>> {
-        self.read_bounded(scope, operation, LONGEST, move |tx| page::<R, _>(tx, &query, Stored::read)).await
+        self.list_by::<R, _>(scope, operation, query, |tx, query| page::<R, _>(tx, query, Stored::read)).await
+    }
+
+    async fn list_by<R: Resource, T: Send + 'static>(
+        &self,
+        scope: Scope,
+        operation: &'static str,
+        query: ListQuery,
+        run: fn(&mut Tx<'_>, &ListQuery) -> Result<Listing<T>>,
+    ) -> Result<Listing<T>> {
+        let (longest, asked) = (query.bounds.longest, query.clone());
+        let outcome = self.read_bounded(scope, operation, longest, move |tx| run(tx, &query)).await;
+        outcome.map_err(|error| asked.told(&R::TABLE, error))
     }
 }

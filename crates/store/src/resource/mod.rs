@@ -1,5 +1,6 @@
 //! Resources as rows: declared columns and a JSON body, written and read by the same few functions.
 
+mod count;
 mod filter;
 mod list;
 mod stored;
@@ -10,8 +11,9 @@ use std::collections::BTreeMap;
 use plimsoll_core::{Error, ErrorCode, Result, Timestamp, id::TypedId};
 use serde::{Serialize, de::DeserializeOwned};
 
+pub(crate) use count::count_living;
 pub use filter::Filter;
-pub use list::{ListQuery, Listing, Page, Total};
+pub use list::{Bounds, ListQuery, Listing, Page, Total};
 pub use stored::{Stored, get_stored};
 pub(crate) use totals::Totals;
 
@@ -68,6 +70,25 @@ pub struct Table {
     pub noun: &'static str,
     /// Declared columns in the order of [`Resource::declared`].
     pub fields: &'static [Field],
+    /// What an index serves: lists that ask for this stay fast however many rows there are.
+    pub indexed: &'static [Indexed],
+}
+
+/// A filter and a sort that one index serves together.
+#[derive(Clone, Copy, Debug)]
+pub struct Indexed {
+    /// The fields that are filtered by one value each, by their names in the API.
+    pub filter: &'static [&'static str],
+    /// The field that is sorted by, either way. Empty: any, for the filter leaves a few rows.
+    pub sort: &'static str,
+}
+
+impl Indexed {
+    /// Filter and sort.
+    #[must_use]
+    pub const fn new(filter: &'static [&'static str], sort: &'static str) -> Self {
+        Self { filter, sort }
+    }
 }
 
 impl Table {

@@ -26,11 +26,20 @@ const SLOW: Duration = Duration::from_millis(50);
 type Answer = Box<dyn Any + Send>;
 type Body = Box<dyn Fn(&mut Tx<'_>) -> Result<Answer> + Send>;
 
+/// What a closure is for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Purpose {
+    /// It changes rows.
+    Change,
+    /// It only reads; a statement of it is ended after the time, if one is given.
+    Read(Option<Duration>),
+}
+
 /// A closure with all that its thread needs to know.
 pub(crate) struct Job {
     scope: Scope,
     operation: &'static str,
-    limit: Option<Duration>,
+    purpose: Purpose,
     queued: Instant,
     body: Body,
     reply: oneshot::Sender<Result<Answer>>,
@@ -42,7 +51,10 @@ impl Job {
     }
 
     pub(crate) const fn limit(&self) -> Option<Duration> {
-        self.limit
+        match self.purpose {
+            Purpose::Change => None,
+            Purpose::Read(limit) => limit,
+        }
     }
 
     /// Nobody waits any more, or has waited too long: its changes would be made behind the caller's back.
@@ -56,12 +68,18 @@ impl Job {
     }
 
     pub(crate) fn abandon(self) {
-        self.finish(Ran::failed(away()));
+        let cause = away(self.purpose);
+        self.finish(Ran::failed(cause));
     }
 }
 
-fn away() -> Error {
-    Error::new(ErrorCode::Unavailable, "the database did not answer; repeat the call with the same Idempotency-Key")
+fn away(purpose: Purpose) -> Error {
+    let text = match purpose {
+        // Whether it was done is not known.
+        Purpose::Change => "the database did not answer; repeat the call with the same Idempotency-Key",
+        Purpose::Read(_) => "the database did not answer; repeat the call",
+    };
+    Error::new(ErrorCode::Unavailable, text)
 }
 
 /// How a closure ended.
@@ -138,19 +156,19 @@ impl Queue {
         &self,
         scope: Scope,
         operation: &'static str,
-        limit: Option<Duration>,
+        purpose: Purpose,
         body: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
         let body: Body = Box::new(move |tx| body(tx).map(|value| Box::new(value) as Answer));
-        let job = Job { scope, operation, limit, queued: Instant::now(), body, reply };
+        let job = Job { scope, operation, purpose, queued: Instant::now(), body, reply };
         self.0.try_send(Message::Job(job)).map_err(|refused| match refused {
             TrySendError::Full(_) => {
                 Error::new(ErrorCode::Unavailable, "the server is overloaded; repeat the call in a few seconds")
             }
-            TrySendError::Disconnected(_) => away(),
+            TrySendError::Disconnected(_) => away(purpose),
         })?;
-        let answer = answer.await.map_err(|_| away())??;
+        let answer = answer.await.map_err(|_| away(purpose))??;
         answer
             .downcast::<T>()
             .map(|value| *value)

@@ -2,6 +2,7 @@
 //! it is written once.
 
 mod connect;
+mod fold;
 mod job;
 pub(crate) mod lock;
 mod notify;
@@ -18,12 +19,14 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use plimsoll_core::{Error, ErrorCode, Result};
 
+use job::Purpose;
 use postgres::PostgresDatabase;
 use scope::Scope;
 use sqlite::SqliteDatabase;
 use tx::{AfterCommit, Dialect, Tx};
 use wake::Wake;
 
+pub(crate) use fold::fold;
 pub(crate) use postgres::Role;
 
 /// Where the data is.
@@ -109,8 +112,10 @@ impl Store {
         body: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         match &*self.backend {
-            Backend::Sqlite(database) => database.writer.run(scope, operation, None, body).await,
-            Backend::Postgres(database) => self.postgres(database, scope).run(scope, operation, None, body).await,
+            Backend::Sqlite(database) => database.writer.run(scope, operation, Purpose::Change, body).await,
+            Backend::Postgres(database) => {
+                self.postgres(database, scope).run(scope, operation, Purpose::Change, body).await
+            }
         }
     }
 
@@ -121,13 +126,11 @@ impl Store {
         operation: &'static str,
         body: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        match &*self.backend {
-            Backend::Sqlite(database) => database.readers.run(scope, operation, None, body).await,
-            Backend::Postgres(database) => self.postgres(database, scope).run(scope, operation, None, body).await,
-        }
+        self.reading(scope, operation, None, body).await
     }
 
-    /// Like [`Store::read`], but a statement that takes longer than `limit` is ended with 422.
+    /// Like [`Store::read`], but a statement that takes longer than `limit` is ended with 422, and one that waits half
+    /// of it for a lock with 503.
     pub async fn read_bounded<T: Send + 'static>(
         &self,
         scope: Scope,
@@ -135,11 +138,20 @@ impl Store {
         limit: Duration,
         body: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        self.reading(scope, operation, Some(limit), body).await
+    }
+
+    async fn reading<T: Send + 'static>(
+        &self,
+        scope: Scope,
+        operation: &'static str,
+        limit: Option<Duration>,
+        body: impl Fn(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let purpose = Purpose::Read(limit);
         match &*self.backend {
-            Backend::Sqlite(database) => database.readers.run(scope, operation, Some(limit), body).await,
-            Backend::Postgres(database) => {
-                self.postgres(database, scope).run(scope, operation, Some(limit), body).await
-            }
+            Backend::Sqlite(database) => database.readers.run(scope, operation, purpose, body).await,
+            Backend::Postgres(database) => self.postgres(database, scope).run(scope, operation, purpose, body).await,
         }
     }
 
@@ -160,6 +172,11 @@ impl Store {
             Scope::System(_) => &database.system,
         }
     }
+}
+
+/// A read took longer than it may. Who knows what was asked says it better (`resource::list`).
+fn too_slow() -> Error {
+    Error::new(ErrorCode::FilterTooBroad, "the filter is too broad to be answered in time; add a condition to it")
 }
 
 /// A unique index refused a change: the name was given to another resource before, or just now.

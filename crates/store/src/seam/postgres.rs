@@ -53,6 +53,8 @@ pub(crate) struct PgConnection {
     last_failure: Option<SqlState>,
     /// The connection must not be used again.
     broken: bool,
+    /// The transaction was given less than the usual time for a statement.
+    limited: bool,
 }
 
 impl PgConnection {
@@ -62,7 +64,8 @@ impl PgConnection {
             .build()
             .map_err(|cause| Error::internal_defect(format!("no runtime for a database thread: {cause}")))?;
         let client = runtime.block_on(connect(config, Heard::Nothing))?;
-        let mut this = Self { runtime, client, statements: HashMap::new(), last_failure: None, broken: false };
+        let mut this =
+            Self { runtime, client, statements: HashMap::new(), last_failure: None, broken: false, limited: false };
         this.batch(
             "SET statement_timeout = '10s'; SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '30s';
              SET timezone = 'UTC'; SET client_min_messages = 'warning'",
@@ -87,7 +90,7 @@ impl PgConnection {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(cause)) => {
                 self.last_failure = cause.code().cloned();
-                Err(failed(&cause, sql))
+                Err(failed(&cause, sql, self.limited))
             }
             Err(_) => Err(Error::new(ErrorCode::Unavailable, "the database does not answer; repeat the call later")
                 .internal(format!("no answer in {STATEMENT_LIMIT:?}: {sql}"))),
@@ -151,6 +154,10 @@ fn row(row: &tokio_postgres::Row) -> Result<Row> {
                 .map_err(unread)?
                 .map_or(Column::Null, |truth| Column::Int(i64::from(truth))),
             Type::BYTEA => row.try_get::<_, Option<Vec<u8>>>(index).map_err(unread)?.map_or(Column::Null, Column::Blob),
+            Type::JSON => row
+                .try_get::<_, Option<serde_json::Value>>(index)
+                .map_err(unread)?
+                .map_or(Column::Null, |json| Column::Text(json.to_string())),
             Type::VOID => Column::Null,
             _ => row.try_get::<_, Option<String>>(index).map_err(unread)?.map_or(Column::Null, Column::Text),
         });
@@ -163,16 +170,15 @@ fn is_primary_key(cause: &tokio_postgres::Error) -> bool {
     cause.as_db_error().and_then(|db| db.constraint()).is_some_and(|name| name.ends_with("_pkey"))
 }
 
-fn failed(cause: &tokio_postgres::Error, sql: &str) -> Error {
+fn failed(cause: &tokio_postgres::Error, sql: &str, limited: bool) -> Error {
     let text =
         cause.as_db_error().map_or_else(|| cause.to_string(), |db| format!("{} {}", db.code().code(), db.message()));
     let text = format!("{text} in: {sql}");
     match cause.code() {
-        Some(code) if *code == SqlState::QUERY_CANCELED => Error::new(
-            ErrorCode::FilterTooBroad,
-            "the filter is too broad to be answered in 2 seconds; add a condition on an indexed field",
-        )
-        .internal(text),
+        Some(code) if *code == SqlState::QUERY_CANCELED && limited => super::too_slow().internal(text),
+        Some(code) if *code == SqlState::QUERY_CANCELED => {
+            Error::new(ErrorCode::Unavailable, "the database takes too long now; repeat the call later").internal(text)
+        }
         Some(code) if *code == SqlState::LOCK_NOT_AVAILABLE => {
             Error::new(ErrorCode::Unavailable, "somebody else holds what this call needs; repeat it").internal(text)
         }
@@ -229,22 +235,14 @@ fn serve(config: &Config, role: Role, jobs: &Jobs, after: &AfterCommit) {
             job.finish(Ran::expired());
             continue;
         }
-        if open.as_ref().is_none_or(PgConnection::is_closed) {
-            match PgConnection::open(config, Some(role)) {
-                Ok(fresh) => open = Some(fresh),
-                Err(cause) => {
-                    tracing::error!(error = ?cause, "no connection to PostgreSQL");
-                    open = None;
-                    job.finish(Ran::failed(cause));
-                    continue;
-                }
-            }
-        }
-        let Some(connection) = &mut open else { continue };
-        match attempt_with_retries(connection, &job, after) {
+        match run(&mut open, || PgConnection::open(config, Some(role)), &job, after) {
             Attempt::Ended(ran, effects) => {
                 after.run(effects);
                 job.finish(ran);
+            }
+            Attempt::NotBegun(cause) => {
+                tracing::error!(error = ?cause, "no connection to PostgreSQL");
+                job.finish(Ran::failed(cause));
             }
             Attempt::Broken(cause) => {
                 tracing::error!(error = ?cause, "a transaction's end is not known; the connection is given up");
@@ -255,8 +253,40 @@ fn serve(config: &Config, role: Role, jobs: &Jobs, after: &AfterCommit) {
     }
 }
 
+/// Runs a job on the open connection, or on a new one. That a connection died while nobody used it shows only when
+/// the next transaction begins: nothing was done, and a new connection may serve it.
+fn run(
+    open: &mut Option<PgConnection>,
+    connect: impl Fn() -> Result<PgConnection>,
+    job: &Job,
+    after: &AfterCommit,
+) -> Attempt {
+    let mut kept = open.take().filter(|connection| !connection.is_closed());
+    loop {
+        let (mut connection, fresh) = match kept.take() {
+            Some(connection) => (connection, false),
+            None => match connect() {
+                Ok(connection) => (connection, true),
+                Err(cause) => return Attempt::NotBegun(cause),
+            },
+        };
+        match attempt_with_retries(&mut connection, job, after) {
+            Attempt::NotBegun(cause) if !fresh => {
+                tracing::info!(error = ?cause, "a connection to PostgreSQL died; another one is opened");
+            }
+            Attempt::NotBegun(cause) => return Attempt::NotBegun(cause),
+            attempt @ (Attempt::Ended(..) | Attempt::Broken(_)) => {
+                *open = Some(connection);
+                return attempt;
+            }
+        }
+    }
+}
+
 enum Attempt {
     Ended(Ran, Effects),
+    /// The transaction did not begin: nothing was done.
+    NotBegun(Error),
     Broken(Error),
 }
 
@@ -290,13 +320,16 @@ fn attempt(connection: &mut PgConnection, job: &Job, after: &AfterCommit) -> Att
     let begin = match (job.scope(), job.limit()) {
         (Scope::Tenant(tenant), None) => format!("BEGIN; SET LOCAL plimsoll.tenant = '{tenant}'"),
         (Scope::Tenant(tenant), Some(limit)) => format!(
-            "BEGIN; SET LOCAL plimsoll.tenant = '{tenant}'; SET LOCAL statement_timeout = {}",
-            limit.as_millis()
+            "BEGIN; SET LOCAL plimsoll.tenant = '{tenant}'; SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {}",
+            limit.as_millis(),
+            // Who waits for a lock asked for nothing broad.
+            (limit / 2).as_millis().max(1)
         ),
         (Scope::System(_), _) => "BEGIN".to_owned(),
     };
+    connection.limited = job.limit().is_some();
     if let Err(cause) = connection.batch(&begin) {
-        return Attempt::Broken(cause);
+        return Attempt::NotBegun(cause);
     }
     let (ran, effects) = run_caught(job, Connection::Postgres(connection), after);
     let end = if ran.is_done() { "COMMIT" } else { "ROLLBACK" };

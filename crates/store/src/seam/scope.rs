@@ -24,6 +24,8 @@ pub enum SystemReason {
     Claim,
     /// Finding rows that nothing moves any more.
     Sweep,
+    /// Forgetting what is kept for a time only.
+    Retention,
     /// Renewing what is revoked.
     Revocation,
     /// Making tenants.

@@ -10,9 +10,10 @@ use std::{
 };
 
 use plimsoll_core::{Error, ErrorCode, Result};
-use rusqlite::{Connection as Raw, OpenFlags, types::ValueRef};
+use rusqlite::{Connection as Raw, OpenFlags, functions::FunctionFlags, types::ValueRef};
 
 use super::{
+    fold::fold,
     job::{Job, Queue, Ran, run_caught},
     row::{Column, Row},
     sql::to_sqlite,
@@ -55,6 +56,13 @@ impl SqliteConnection {
             }
         };
         raw.execute_batch(pragmas).map_err(failed)?;
+        raw.create_scalar_function(
+            "fold",
+            1,
+            FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC,
+            |call| Ok(call.get::<Option<String>>(0)?.map(|text| fold(&text))),
+        )
+        .map_err(failed)?;
         let deadline = Arc::new(Mutex::new(None));
         if matches!(access, Access::ReadOnly) {
             let limit = Arc::clone(&deadline);
@@ -164,10 +172,7 @@ fn failed(cause: rusqlite::Error) -> Error {
             "the database file is damaged or is no database; restore it from a backup, or point the server at another data directory",
         )
         .internal(cause.to_string()),
-        Some(Sqlite::OperationInterrupted) => Error::new(
-            ErrorCode::FilterTooBroad,
-            "the filter is too broad to be answered in 2 seconds; add a condition on an indexed field",
-        ),
+        Some(Sqlite::OperationInterrupted) => super::too_slow(),
         Some(Sqlite::ConstraintViolation) => Error::internal_defect(format!("a constraint refused a change: {cause}")),
         Some(_) => away.internal(cause.to_string()),
         None => Error::internal_defect(cause.to_string()),

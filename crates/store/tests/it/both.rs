@@ -20,7 +20,7 @@ pub struct World {
     pub context: Context,
     names: AtomicU64,
     _folder: tempfile::TempDir,
-    _database: Option<TestDatabase>,
+    database: Option<TestDatabase>,
 }
 
 impl World {
@@ -39,7 +39,12 @@ impl World {
     fn new(store: Store, folder: tempfile::TempDir, database: Option<TestDatabase>) -> Self {
         let context = Context::system();
         let tenant = context.id();
-        Self { store, tenant, context, names: AtomicU64::new(0), _folder: folder, _database: database }
+        Self { store, tenant, context, names: AtomicU64::new(0), _folder: folder, database }
+    }
+
+    /// The database behind a store on PostgreSQL.
+    pub const fn database(&self) -> Option<&TestDatabase> {
+        self.database.as_ref()
     }
 
     pub const fn scope(&self) -> Scope {

@@ -4,8 +4,13 @@
 
 mod access;
 mod both;
+mod broken;
+mod filters;
+mod indexes;
 mod order;
 mod races;
+mod retention;
 mod seam;
+mod totals;
 mod upgrade;
 mod work;

@@ -9,6 +9,7 @@ use crate::{both::World, on_both};
 on_both! {
     concurrent_claims_share_nothing => concurrent_claims_share_nothing;
     a_lost_lease_is_fenced => a_lost_lease_is_fenced;
+    what_is_given_back_is_free_at_once => what_is_given_back_is_free_at_once;
 }
 
 const SYSTEM: Scope = Scope::System(SystemReason::Claim);
@@ -57,4 +58,25 @@ async fn a_lost_lease_is_fenced(world: World) {
     let finish = |epoch| world.store.write(world.scope(), "finish", move |tx| work::finish(tx, "job", "x", epoch));
     assert!(!finish(first.epoch).await.unwrap(), "who comes back late finishes nothing");
     assert!(finish(second.epoch).await.unwrap());
+}
+
+async fn what_is_given_back_is_free_at_once(world: World) {
+    let now = world.now();
+    world.store.write(world.scope(), "enqueue", move |tx| work::enqueue(tx, "job", "one", now)).await.unwrap();
+    let outcome = world.store.write(SYSTEM, "test", move |tx| {
+        assert!(work::hold_lease(tx, "sequencer", "old", now, 10)?);
+        let claimed = work::claim(tx, "job", "old", now, 60, 10)?.remove(0);
+        assert!(!work::hold_lease(tx, "sequencer", "new", now, 10)?);
+        assert!(work::claim(tx, "job", "new", now, 60, 10)?.is_empty());
+        work::release(tx, "somebody else")?;
+        assert!(!work::hold_lease(tx, "sequencer", "new", now, 10)?);
+        work::release(tx, "old")?;
+        assert!(work::hold_lease(tx, "sequencer", "new", now, 10)?);
+        assert_eq!(work::claim(tx, "job", "new", now, 60, 10)?.len(), 1);
+        // Who gave it back and works on all the same cannot finish it.
+        let late = tx.within(claimed.tenant, |tx| work::finish(tx, "job", "one", claimed.epoch))?;
+        assert!(!late);
+        Ok(())
+    });
+    outcome.await.unwrap();
 }

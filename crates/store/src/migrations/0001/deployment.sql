@@ -6,8 +6,10 @@ CREATE TABLE deployment_job (
   PRIMARY KEY (tenant_id, id)
 ) {strict};
 CREATE INDEX deployment_job_by_time ON deployment_job (tenant_id, created_at, id) WHERE deleted_at IS NULL;
-CREATE INDEX deployment_job_by_application ON deployment_job (tenant_id, environment_id, application, created_at);
+CREATE INDEX deployment_job_by_application ON deployment_job (tenant_id, environment_id, application, created_at, id);
 CREATE INDEX deployment_job_by_promotion ON deployment_job (tenant_id, promotion_id);
+-- In the order in which what belongs to them is forgotten.
+CREATE INDEX deployment_job_by_end ON deployment_job (finished_at, tenant_id, id) WHERE finished_at IS NOT NULL;
 -- One job at a time for an application in an environment; others wait in the queue.
 CREATE UNIQUE INDEX deployment_job_one_at_a_time ON deployment_job (tenant_id, environment_id, application)
   WHERE status IN ('running', 'paused', 'cancelling');

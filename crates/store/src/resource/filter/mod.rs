@@ -1,13 +1,19 @@
 //! The filter of lists: a JSON object in the manner of MongoDB, compiled to bound parameters.
 
-use plimsoll_core::{Digest, Error, Result, Timestamp, ValidationError};
+mod label;
+mod scalar;
+
+use plimsoll_core::{Error, Result, ValidationError, json::parse_strict};
 use serde_json::{Map, Value as Json};
 
+use self::scalar::scalar;
 use super::{Among, Field, FieldKind, Table};
-use crate::{IntoValue, Value};
+use crate::{IntoValue, Value, seam::fold};
 
 /// Deepest nesting.
 const DEPTH: usize = 8;
+/// Deepest nesting of its JSON: each level may be an object, a list in it, and an operator with a list of values.
+const JSON_DEPTH: usize = 2 * DEPTH + 4;
 /// Most conditions.
 const CONDITIONS: usize = 64;
 /// Longest text.
@@ -19,6 +25,8 @@ pub struct Filter {
     /// SQL whose parameters are written `{}` in order.
     sql: String,
     values: Vec<Value<'static>>,
+    /// The fields that it looks at, by their names in the API.
+    fields: Vec<String>,
 }
 
 impl Filter {
@@ -27,17 +35,27 @@ impl Filter {
         if text.len() > LENGTH {
             return Err(wrong("too_long", format!("the filter is longer than {LENGTH} bytes")));
         }
-        let json: Json = serde_json::from_str(text).map_err(|cause| {
-            wrong("malformed", format!("the filter is not JSON ({cause}); write for example {{\"name\":\"api\"}}"))
+        let json = parse_strict(text.as_bytes(), JSON_DEPTH).map_err(|cause| {
+            wrong("malformed", format!("{}; write for example {{\"name\":\"api\"}}", cause.message()))
         })?;
-        Self::from_json(table, &json)
+        Self::compiled(table, &json, CONDITIONS)
     }
 
-    /// Checks a filter that is JSON already.
-    pub fn from_json(table: &Table, json: &Json) -> Result<Self> {
-        let mut compiler = Compiler { table, filter: Self::default(), conditions: 0 };
+    /// Compiles a condition of our own. What bounds clients' filters does not bound it: somebody may be bound in any
+    /// number of environments.
+    pub(super) fn ours(table: &Table, json: &Json) -> Result<Self> {
+        Self::compiled(table, json, usize::MAX)
+    }
+
+    fn compiled(table: &Table, json: &Json, most: usize) -> Result<Self> {
+        let mut compiler = Compiler { table, filter: Self::default(), conditions: 0, most };
         compiler.object(json, 0)?;
         Ok(compiler.filter)
+    }
+
+    /// The fields that it looks at, by their names in the API.
+    pub(super) fn fields(&self) -> &[String] {
+        &self.fields
     }
 
     /// Whether it lets everything through.
@@ -87,6 +105,8 @@ struct Compiler<'t> {
     table: &'t Table,
     filter: Filter,
     conditions: usize,
+    /// Most conditions.
+    most: usize,
 }
 
 impl Compiler<'_> {
@@ -96,6 +116,25 @@ impl Compiler<'_> {
 
     fn bind(&mut self, value: Value<'static>) {
         self.filter.values.push(value);
+    }
+
+    /// Counts further conditions.
+    fn count(&mut self, more: usize) -> Result<()> {
+        self.conditions = self.conditions.saturating_add(more);
+        if self.conditions <= self.most {
+            return Ok(());
+        }
+        Err(wrong(
+            "too_many",
+            format!("the filter has more than {} conditions, each value of a list counted", self.most),
+        ))
+    }
+
+    /// Notes that the filter looks at a field.
+    fn looks_at(&mut self, name: &str) {
+        if !self.filter.fields.iter().any(|known| known == name) {
+            self.filter.fields.push(name.to_owned());
+        }
     }
 
     fn object(&mut self, json: &Json, depth: usize) -> Result<()> {
@@ -120,8 +159,10 @@ impl Compiler<'_> {
                 "$and" => self.joined(value, " AND ", depth)?,
                 "$or" => self.joined(value, " OR ", depth)?,
                 "$not" => {
-                    self.push("NOT ");
+                    // A row without a value does not satisfy the condition, so it satisfies its contrary.
+                    self.push("NOT coalesce(");
                     self.object(value, depth + 1)?;
+                    self.push(", (1 = 0))");
                 }
                 name => self.condition(name, value)?,
             }
@@ -149,6 +190,7 @@ impl Compiler<'_> {
     }
 
     fn condition(&mut self, name: &str, json: &Json) -> Result<()> {
+        self.looks_at(name);
         if let Some(label) = name.strip_prefix("labels.") {
             return self.label(label, json);
         }
@@ -182,10 +224,7 @@ impl Compiler<'_> {
     }
 
     fn operator(&mut self, field: Field, operator: &str, operand: &Json) -> Result<()> {
-        self.conditions += 1;
-        if self.conditions > CONDITIONS {
-            return Err(wrong("too_many", format!("the filter has more than {CONDITIONS} conditions")));
-        }
+        self.count(1)?;
         let column = field.column;
         match operator {
             "$eq" if operand.is_null() => self.push(&format!("{column} IS NULL")),
@@ -230,18 +269,23 @@ impl Compiler<'_> {
         let Json::Array(list) = operand else {
             return Err(wrong("type", format!("{}: {operator} takes a list", field.api)));
         };
-        self.conditions += list.len();
-        if list.is_empty() || self.conditions > CONDITIONS {
-            return Err(wrong("too_many", format!("{}: {operator} takes 1 to {CONDITIONS} values", field.api)));
+        if list.is_empty() {
+            return Err(wrong("empty", format!("{}: {operator} takes at least one value", field.api)));
         }
-        let word = if operator == "$in" { "IN" } else { "NOT IN" };
-        self.push(&format!("{} {word} (", field.column));
+        // The operator itself is counted already.
+        self.count(list.len() - 1)?;
+        let column = field.column;
+        self.push(&match operator {
+            "$in" => format!("{column} IN ("),
+            // As with `$ne`: a row without a value is none of them.
+            _ => format!("({column} IS NULL OR {column} NOT IN ("),
+        });
         for (index, one) in list.iter().enumerate() {
             let value = scalar(field, one)?;
             self.push(if index > 0 { ", {}" } else { "{}" });
             self.bind(value);
         }
-        self.push(")");
+        self.push(if operator == "$in" { ")" } else { "))" });
         Ok(())
     }
 
@@ -249,9 +293,9 @@ impl Compiler<'_> {
         let (FieldKind::Text, Json::String(text)) = (field.kind, operand) else {
             return Err(wrong("type", format!("{}: {operator} takes text and a field that is text", field.api)));
         };
-        let escaped = text.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+        let escaped = fold(text).replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
         let pattern = if operator == "$contains" { format!("%{escaped}%") } else { format!("{escaped}%") };
-        self.push(&format!("lower({}) LIKE {{}} ESCAPE '\\'", field.column));
+        self.push(&format!("fold({}) LIKE {{}} ESCAPE '\\'", field.column));
         self.bind(pattern.into_value());
         Ok(())
     }
@@ -268,10 +312,7 @@ impl Compiler<'_> {
             Json::String(_) => std::slice::from_ref(json),
             _ => return Err(refused()),
         };
-        self.conditions += wanted.len();
-        if self.conditions > CONDITIONS {
-            return Err(wrong("too_many", format!("the filter has more than {CONDITIONS} conditions")));
-        }
+        self.count(wanted.len())?;
         let (own, Among { table, owner }, column) = (self.table.name, beside, field.column);
         // As a list of ids, which the index on the digest gives, not as a look at each row.
         self.push(&format!(
@@ -285,32 +326,6 @@ impl Compiler<'_> {
         self.push("))");
         Ok(())
     }
-
-    fn label(&mut self, label: &str, json: &Json) -> Result<()> {
-        self.conditions += 1;
-        let kind = self.table.name;
-        let (not, value) = match json {
-            Json::String(value) => ("", Some(value.clone())),
-            Json::Object(map) if map.len() == 1 => match map.iter().next() {
-                Some((operator, Json::String(value))) if operator == "$eq" => ("", Some(value.clone())),
-                Some((operator, Json::String(value))) if operator == "$ne" => ("NOT ", Some(value.clone())),
-                Some((operator, Json::Bool(true))) if operator == "$exists" => ("", None),
-                Some((operator, Json::Bool(false))) if operator == "$exists" => ("NOT ", None),
-                _ => return Err(wrong("type", format!("labels.{label}: use text, $eq, $ne or $exists"))),
-            },
-            _ => return Err(wrong("type", format!("labels.{label}: use text, $eq, $ne or $exists"))),
-        };
-        self.push(&format!(
-            "{not}EXISTS (SELECT 1 FROM label l WHERE l.tenant_id = {kind}.tenant_id AND l.kind = '{kind}' AND l.resource_id = {kind}.id AND l.name = {{}}"
-        ));
-        self.bind(label.to_owned().into_value());
-        if let Some(value) = value {
-            self.push(" AND l.value = {}");
-            self.bind(value.into_value());
-        }
-        self.push(")");
-        Ok(())
-    }
 }
 
 /// Columns that every table has.
@@ -319,44 +334,6 @@ pub(super) fn fixed(name: &str) -> Option<Field> {
         "createdAt" => Some(Field { api: "createdAt", column: "created_at", kind: FieldKind::Time, sortable: true }),
         "id" => Some(Field { api: "id", column: "id", kind: FieldKind::Id, sortable: true }),
         _ => None,
-    }
-}
-
-fn scalar(field: Field, json: &Json) -> Result<Value<'static>> {
-    let refuse = |wanted: &str| {
-        Err(Error::invalid(vec![ValidationError::new(
-            format!("filter.{}", field.api),
-            "type",
-            format!("{json} does not fit: expected {wanted}"),
-        )]))
-    };
-    match (field.kind, json) {
-        (FieldKind::Text, Json::String(text)) => Ok(text.clone().into_value()),
-        (FieldKind::Text, _) => refuse("text"),
-        (FieldKind::Time, Json::String(text)) => match text.parse::<Timestamp>() {
-            Ok(at) => Ok(at.into_value()),
-            Err(_) => refuse("a time such as 2026-01-01T00:00:00Z"),
-        },
-        (FieldKind::Time, _) => refuse("a time such as 2026-01-01T00:00:00Z"),
-        (FieldKind::Int, Json::Number(number)) => match number.as_i64() {
-            Some(number) => Ok(number.into_value()),
-            None => refuse("a whole number"),
-        },
-        (FieldKind::Int, _) => refuse("a whole number"),
-        (FieldKind::Bool, Json::Bool(truth)) => Ok((*truth).into_value()),
-        (FieldKind::Bool, _) => refuse("true or false"),
-        (FieldKind::Id, Json::String(text)) => match uuid::Uuid::try_parse(text) {
-            Ok(id) => Ok(id.into_value()),
-            Err(_) => refuse("a UUID"),
-        },
-        (FieldKind::Id, _) => refuse("a UUID"),
-        (FieldKind::Enum(words), Json::String(text)) if words.contains(&text.as_str()) => Ok(text.clone().into_value()),
-        (FieldKind::Among(_), Json::String(text)) => match text.parse::<Digest>() {
-            Ok(digest) => Ok(digest.into_value()),
-            Err(_) => refuse("a digest such as sha256: and 64 hexadecimal digits"),
-        },
-        (FieldKind::Among(_), _) => refuse("a digest such as sha256: and 64 hexadecimal digits"),
-        (FieldKind::Enum(words), _) => refuse(&format!("one of {}", words.join(", "))),
     }
 }
 
@@ -372,6 +349,7 @@ mod tests {
             Field { api: "status", column: "status", kind: FieldKind::Enum(&["draft", "ready"]), sortable: true },
             Field { api: "size", column: "size", kind: FieldKind::Int, sortable: true },
         ],
+        indexed: &[],
     };
 
     fn compiled(text: &str) -> String {
@@ -389,15 +367,41 @@ mod tests {
         assert_eq!(compiled(r#"{"size":{"$gte":1,"$lt":9}}"#), " AND (size >= $2 AND size < $3)");
         assert_eq!(compiled(r#"{"status":{"$in":["draft","ready"]}}"#), " AND (status IN ($2, $3))");
         assert_eq!(compiled(r#"{"$or":[{"name":"a"},{"size":1}]}"#), " AND (((name = $2) OR (size = $3)))");
-        assert_eq!(compiled(r#"{"$not":{"name":"a"}}"#), " AND (NOT (name = $2))");
-        assert_eq!(compiled(r#"{"name":{"$contains":"%x"}}"#), " AND (lower(name) LIKE $2 ESCAPE '\\')");
+        assert_eq!(compiled(r#"{"$not":{"name":"a"}}"#), " AND (NOT coalesce((name = $2), (1 = 0)))");
+        assert_eq!(compiled(r#"{"name":{"$contains":"%x"}}"#), " AND (fold(name) LIKE $2 ESCAPE '\\')");
+    }
+
+    #[test]
+    fn our_own_conditions_are_not_bounded() {
+        let many: Vec<i64> = (0..200).collect();
+        assert!(Filter::ours(&TABLE, &serde_json::json!({ "size": { "$in": many } })).is_ok());
+    }
+
+    #[test]
+    fn labels_are_compiled_as_columns_are() {
+        let exists = "EXISTS (SELECT 1 FROM label l WHERE l.tenant_id = thing.tenant_id AND l.kind = 'thing' AND l.resource_id = thing.id AND l.name = $2";
+        assert_eq!(compiled(r#"{"labels.a":"b"}"#), format!(" AND ({exists} AND l.value = $3))"));
+        assert_eq!(
+            compiled(r#"{"labels.a":{"$nin":["b","c"]}}"#),
+            format!(" AND (NOT {exists} AND l.value IN ($3, $4)))")
+        );
+        assert_eq!(compiled(r#"{"labels.a":{"$exists":false}}"#), format!(" AND (NOT {exists}))"));
     }
 
     #[test]
     fn what_is_refused() {
         let deep = format!("{}{{}}{}", r#"{"$not":"#.repeat(12), "}".repeat(12));
         let many = format!(r#"{{"size":{{"$in":[{}]}}}}"#, vec!["1"; 65].join(","));
+        let labels: Vec<String> = (0..65).map(|number| format!(r#""labels.l{number}":"x""#)).collect();
+        let labels = format!("{{{}}}", labels.join(","));
         for bad in [
+            r#"{"size":1,"size":2}"#,
+            r#"{"size":{"$gt":1,"$gt":2}}"#,
+            r#"{"labels.a":{}}"#,
+            r#"{"labels.a":{"$in":[]}}"#,
+            r#"{"labels.a":1}"#,
+            r#"{"labels.a":{"$exists":1}}"#,
+            &labels,
             "x",
             "[]",
             r#"{"colour":"red"}"#,
