@@ -23,17 +23,24 @@ on_both! {
 }
 
 /// A token made by somebody who may enrol agents, and still may when it is used.
-async fn registration_token(world: &World) -> String {
+pub async fn registration_token_made(world: &World) -> Answer {
     let maker = world.person(&format!("host-{}", world.context.uuid()), "a quiet mill by the river").await;
     world.bind("operator", "user", &maker).await;
     let theirs = world.token(world.home, maker.parse().unwrap(), all());
-    token_by(world, &theirs).await
+    made_by(world, &theirs).await
+}
+
+async fn made_by(world: &World, maker: &str) -> Answer {
+    let body = json!({ "labels": { "site": "a" } });
+    world.call("POST", "/api/v1/registration-tokens", Some(maker), Some(&body)).await
 }
 
 async fn token_by(world: &World, maker: &str) -> String {
-    let body = json!({ "labels": { "site": "a" } });
-    let made = world.call("POST", "/api/v1/registration-tokens", Some(maker), Some(&body)).await;
-    made.data()["token"].as_str().unwrap().to_owned()
+    made_by(world, maker).await.data()["token"].as_str().unwrap().to_owned()
+}
+
+async fn registration_token(world: &World) -> String {
+    registration_token_made(world).await.data()["token"].as_str().unwrap().to_owned()
 }
 
 async fn register(world: &World, token: &str, key: &Key) -> Answer {

@@ -80,7 +80,7 @@ impl Stage<'_> {
             let (agent, ..) = agents::copied(self.world).await;
             return self.changes(id, agent["agentId"].as_str().unwrap().to_owned(), examples::body(id));
         }
-        let token = self.world.post_in(self.world.home, "/api/v1/registration-tokens", &json!({})).await;
+        let token = agents::registration_token_made(self.world).await;
         let mut body = examples::body(Op::AgentRegister).unwrap();
         body["publicKeyPem"] = json!(Key::generate().pem());
         let bearer = token.data()["token"].as_str().unwrap().to_owned();
