@@ -12,6 +12,7 @@ mod identity;
 mod integrations;
 mod inventory;
 mod jobs;
+mod lost_tasks;
 mod makers;
 mod mirrors;
 mod owners;
