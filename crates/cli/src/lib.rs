@@ -9,6 +9,7 @@ pub mod exit;
 mod failure;
 mod output;
 mod raw;
+mod signals;
 
 use std::{ffi::OsString, process::ExitCode};
 

@@ -7,6 +7,7 @@ use plimsoll_core::deployment::{JobStatus, LogLine};
 use reqwest::Method;
 use serde::Deserialize as _;
 use serde_json::Value;
+use tokio::signal::unix::SignalKind;
 
 use super::{job::tasks, nouns::JOB, resource::text};
 use crate::{
@@ -18,6 +19,7 @@ use crate::{
     exit::Exit,
     failure::Failure,
     output::{Printer, plain},
+    signals::listen_for,
 };
 
 /// Between two questions, where no stream tells.
@@ -42,11 +44,12 @@ pub(super) async fn logs(command: Logs, client: &Client, printer: &Printer) -> D
         reader.read_all(client, printer).await?;
         return Ok(Exit::Ok);
     }
+    let mut interrupt = listen_for(SignalKind::interrupt())?;
     // An id that names nothing is told as always, not as a stream that cannot be had.
     JOB.get(client, &command.job).await?;
     tokio::select! {
         ended = reader.follow(client, printer) => ended.map(|()| Exit::Ok),
-        _ = tokio::signal::ctrl_c() => Ok(Exit::Interrupted),
+        _ = interrupt.recv() => Ok(Exit::Interrupted),
     }
 }
 

@@ -6,7 +6,7 @@ use clap::Args;
 use plimsoll_app::identity::FirstStart;
 use plimsoll_core::context::Context;
 use plimsoll_server::{config::Layers, start};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::SignalKind;
 
 use super::telemetry::Telemetry;
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
     exit::Exit,
     failure::Failure,
     output::{self, Printer},
+    signals::listen_for,
 };
 
 /// Flags of `serve`: the configuration's keys.
@@ -149,10 +150,6 @@ pub(super) async fn run(command: Serve, printer: &Printer) -> Done {
         _ = interrupt.recv() => Ok(Exit::Interrupted),
         _ = terminate.recv() => Ok(Exit::Interrupted),
     }
-}
-
-fn listen_for(kind: SignalKind) -> Result<tokio::signal::unix::Signal, Failure> {
-    signal(kind).map_err(|cause| Failure::system(format!("signals cannot be received: {cause}")))
 }
 
 /// On the first start: how to sign in. The password itself is shown on a terminal alone, never in a log.

@@ -7,6 +7,7 @@ use plimsoll_core::{deployment::JobStatus, promotion::PromotionStatus};
 use reqwest::Method;
 use serde::Deserialize as _;
 use serde_json::Value;
+use tokio::signal::unix::SignalKind;
 
 use super::{
     nouns::JOB,
@@ -21,6 +22,7 @@ use crate::{
     exit::Exit,
     failure::Failure,
     output::{self, Live, Printer},
+    signals::listen_for,
 };
 
 /// Between two questions, where no stream tells.
@@ -138,6 +140,7 @@ pub(super) async fn follow(
         let exit = watched.settled(text(&item, "/status").unwrap_or_default(), Until::Terminal).unwrap_or(Exit::Ok);
         return Ok((item, exit));
     }
+    let mut interrupt = listen_for(SignalKind::interrupt())?;
     let (mut last, mut live) = (item, Live::new(printer));
     let watching = watch(watched, &id, wait.until, &mut last, client, &mut live);
     let (exit, left) = tokio::select! {
@@ -145,7 +148,7 @@ pub(super) async fn follow(
             Ok(exit) => (exit?, None),
             Err(_) => (Exit::TimedOut, Some("the time to wait is over; the work goes on")),
         },
-        _ = tokio::signal::ctrl_c() => (Exit::Interrupted, Some("detached; the work goes on")),
+        _ = interrupt.recv() => (Exit::Interrupted, Some("detached; the work goes on")),
     };
     drop(live);
     if let Some(what) = left {
