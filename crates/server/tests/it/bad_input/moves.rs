@@ -159,25 +159,25 @@ async fn moves_that_an_ended_job_does_not_allow(world: &World) {
     let ask = json!({ "releaseId": release, "targetEnvironmentId": environment });
     let promotion = format!("/api/v1/promotions/{}", world.post("/api/v1/promotions", &ask).await.id());
     // No agent serves the target: the job ends by itself.
-    let ended = until(world, &promotion, "the promotion's end", |seen| seen["status"] == "rolled_back").await;
+    let ended = until(world, &promotion, "the promotion's end", |seen| seen["status"] == "failed").await;
     let job = format!("/api/v1/deployment-jobs/{}", ended["deploymentJobId"].as_str().unwrap());
-    until(world, &job, "the job's end", |seen| seen["status"] == "rolled_back").await;
+    until(world, &job, "the job's end", |seen| seen["status"] == "failed").await;
     let before = Before::settled(world).await;
     before
         .refuses([
             case("an ended job, cancelled", "POST", format!("{job}/cancel")).body(json!({ "rollback": true })).is(
                 409,
                 "STATE_CONFLICT",
-                "rolled_back",
+                "failed",
             ),
             case("its promotion, cancelled", "POST", format!("{promotion}/cancel")).body(json!({})).is(
                 409,
                 "STATE_CONFLICT",
-                "rolled_back",
+                "failed",
             ),
             case("its promotion, rejected", "POST", format!("{promotion}/reject"))
                 .body(json!({ "comment": "too late" }))
-                .is(409, "ALREADY_DECIDED", "rolled_back"),
+                .is(409, "ALREADY_DECIDED", "failed"),
         ])
         .await;
 }
