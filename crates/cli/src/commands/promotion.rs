@@ -182,9 +182,8 @@ pub(super) async fn promotion(command: PromotionCommand, client: &Client, printe
     match command {
         PromotionCommand::List(list) => return PROMOTION.run(Verb::List(list), client, printer).await,
         PromotionCommand::Pending => {
-            let found =
-                PROMOTION.list(client, "/my/pending-approvals", &List { limit: 100, ..List::default() }).await?;
-            printer.list(&found, PENDING)?;
+            let found = get("/my/pending-approvals".to_owned()).await?;
+            printer.list(items(&found), PENDING)?;
         }
         PromotionCommand::Get { id: which } => {
             let found = get(format!("/promotions/{}", PROMOTION.only_id(&which)?)).await?;
