@@ -29,7 +29,7 @@ pub(crate) struct Serve {
     /// Where the API listens
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
-    /// Where metrics and health are for the operator; by default the next port, on loopback
+    /// Where metrics and health are for the operator; by default on loopback, at 8401 beside an API at 8400
     #[arg(long, value_name = "ADDRESS:PORT")]
     operator_listen: Option<String>,
     /// Listen beyond loopback without TLS, behind a proxy that has it

@@ -16,7 +16,7 @@ pub use layers::{Layers, Source};
 pub struct Config {
     /// Where the API listens.
     pub listen: SocketAddr,
-    /// Where metrics and health are for the operator; the next port on loopback when absent.
+    /// Where metrics and health are for the operator; on loopback when absent.
     #[serde(default)]
     pub operator_listen: Option<SocketAddr>,
     /// Whether it may listen beyond loopback without TLS (behind a proxy that has it).
@@ -111,16 +111,15 @@ impl Config {
         }
     }
 
-    /// Where the operator's listener is: as configured, else on loopback at the port after the API's (any free one
-    /// when the API takes any).
+    /// Where the operator's listener is: as configured, else on loopback: at 8401 beside an API at 8400, at any free
+    /// port (the log says which) beside another one, whose neighbours are not ours to take.
     #[must_use]
     pub fn operator_address(&self) -> SocketAddr {
-        let next = match self.listen.port() {
-            0 => 0,
-            u16::MAX => u16::MAX - 1,
-            port => port + 1,
+        let beside = match self.listen.port() {
+            8400 => 8401,
+            _ => 0,
         };
-        self.operator_listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], next)))
+        self.operator_listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], beside)))
     }
 
     /// How clients reach the server that listens at `address`.
