@@ -11,6 +11,9 @@ use crate::{Findings, repository::Repository};
 const SQLITE: &str = "sqlite";
 const POSTGRES: &str = "postgres";
 
+/// Where nextest writes its reports: in the tree, wherever cargo builds (`store.dir` in .config/nextest.toml).
+const NEXTEST_STORE: &str = "target/nextest";
+
 /// Suites that need a database in each test: one that names none runs on the one that its author thought of.
 const ALWAYS_ON_BOTH: &[&str] = &["plimsoll-server::it", "plimsoll-store::it"];
 
@@ -64,10 +67,8 @@ pub fn listed(repository: &Repository) -> Result<Pairs> {
 
 /// Looks at the tests that the last run with this profile really ran.
 pub fn ran(repository: &Repository, profile: &str) -> Result<Pairs> {
-    let path = repository.workspace()?.target_directory.join("nextest").join(profile).join("junit.xml");
-    let report = std::fs::read_to_string(&path)
-        .with_context(|| format!("cannot read {}: `make test` writes it", path.display()))?;
-    Ok(pair(cases(&report)))
+    let report = repository.read(&format!("{NEXTEST_STORE}/{profile}/junit.xml"));
+    Ok(pair(cases(&report.context("`make test` writes the report of a run")?)))
 }
 
 /// Suite and name of each test in a JUnit report. What Rust calls tests holds nothing that XML escapes.
@@ -142,6 +143,15 @@ mod tests {
         ("plimsoll-testkit::it", "postgres::d"),
     ];
 
+    const REPORT: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<testsuites name="nextest-run" tests="2">
+    <testsuite name="plimsoll-store::it" tests="2" failures="0">
+        <testcase name="a::sqlite" classname="plimsoll-store::it" timestamp="2026-01-01T00:00:00.000+00:00" time="0.017">
+        </testcase>
+        <testcase name="a::postgres" classname="plimsoll-store::it" time="0.017"/>
+    </testsuite>
+</testsuites>"#;
+
     #[test]
     fn twins_are_counted_however_they_are_named_and_other_tests_are_not() {
         assert_eq!(pair(ALL.iter().copied()), Pairs { sqlite: 4, postgres: 4, alone: Findings::new() });
@@ -167,16 +177,19 @@ mod tests {
     }
 
     #[test]
-    fn a_report_of_a_run_is_read() {
-        let report = r#"<?xml version="1.0" encoding="UTF-8"?>
-<testsuites name="nextest-run" tests="2">
-    <testsuite name="plimsoll-store::it" tests="2" failures="0">
-        <testcase name="a::sqlite" classname="plimsoll-store::it" timestamp="2026-01-01T00:00:00.000+00:00" time="0.017">
-        </testcase>
-        <testcase name="a::postgres" classname="plimsoll-store::it" time="0.017"/>
-    </testsuite>
-</testsuites>"#;
-        let read: Vec<_> = cases(report).collect();
+    fn a_report_of_a_run_is_read_wherever_cargo_builds() {
+        let tree = tempfile::tempdir().unwrap();
+        let folder = tree.path().join(NEXTEST_STORE).join("ci");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("junit.xml"), REPORT).unwrap();
+        let pairs = ran(&Repository::at(tree.path()), "ci").unwrap();
+        assert_eq!(pairs, Pairs { sqlite: 1, postgres: 1, alone: Findings::new() });
+        assert!(ran(&Repository::at(tree.path()), "default").is_err(), "no run with this profile");
+    }
+
+    #[test]
+    fn suite_and_name_of_each_test_are_read() {
+        let read: Vec<_> = cases(REPORT).collect();
         assert_eq!(read, [("plimsoll-store::it", "a::sqlite"), ("plimsoll-store::it", "a::postgres")]);
     }
 }

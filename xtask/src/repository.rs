@@ -26,8 +26,6 @@ pub struct SourceFile {
 pub struct Workspace {
     /// The workspace's own packages.
     pub packages: Vec<Package>,
-    /// Where cargo puts what it builds.
-    pub target_directory: PathBuf,
 }
 
 /// A package of the workspace.
