@@ -1,7 +1,7 @@
 //! Where time, randomness and identifiers come from. Everything else receives them as values;
 //! clippy's `disallowed-methods` refuses the ambient ones elsewhere.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use uuid::Uuid;
 
@@ -13,6 +13,10 @@ pub trait Ambient: Send + Sync + 'static {
     fn now(&self) -> Timestamp;
     /// Fills `out` with bytes fit for secrets.
     fn fill(&self, out: &mut [u8]);
+    /// The monotonic clock: for how long something takes and by when it is given up, never for what is stored.
+    fn instant(&self) -> Instant {
+        Instant::now()
+    }
 }
 
 /// A cheap handle on the [`Ambient`] in force.
@@ -35,6 +39,12 @@ impl Context {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.0.now()
+    }
+
+    /// The monotonic clock, for lengths of time.
+    #[must_use]
+    pub fn instant(&self) -> Instant {
+        self.0.instant()
     }
 
     /// `N` random bytes fit for secrets.

@@ -1,6 +1,6 @@
 //! Really connecting: the test of an integration, and what it has.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use plimsoll_core::{
@@ -101,7 +101,7 @@ impl App {
         registry: &Registry,
         repository: Option<&Repository>,
     ) -> (TestReport, IntegrationStatus) {
-        let begun = Instant::now();
+        let begun = self.context.instant();
         let outcome = tokio::time::timeout(TEST, self.registries.test(registry, repository)).await;
         let (checks, status) = match outcome {
             Ok(Ok(checks)) => {
@@ -115,7 +115,7 @@ impl App {
             }
         };
         let ok = status == IntegrationStatus::Healthy;
-        let latency_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let latency_ms = u64::try_from(self.context.instant().duration_since(begun).as_millis()).unwrap_or(u64::MAX);
         (TestReport { ok, latency_ms, checks }, status)
     }
 

@@ -21,7 +21,6 @@ use plimsoll_store::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 use crate::{App, Caller, Change, Reply};
 use look::{Looker, Place};
@@ -119,7 +118,7 @@ impl App {
         let scope = Scope::Tenant(principal.tenant);
         let mut waiter = self.store.wake().waiter();
         let mut joined = None;
-        let begun = Instant::now();
+        let begun = self.context.instant();
         loop {
             match self.take_turn(scope, id, joined).await? {
                 Step::Ended(outcome) => return outcome.into_result(),
@@ -128,7 +127,7 @@ impl App {
                 }
                 Step::Turn(Turn::Running(epoch)) => joined = joined.or(Some(epoch)),
             }
-            if begun.elapsed() >= pace.joined() {
+            if self.context.instant().duration_since(begun) >= pace.joined() {
                 let message = "another sync of this component runs for long; ask again in a minute";
                 return Err(Error::new(ErrorCode::Unavailable, message));
             }
@@ -171,7 +170,8 @@ impl App {
     }
 
     async fn sync_now(&self, principal: &Principal, id: ComponentId, pace: Pace) -> Result<(SyncResult, bool)> {
-        let (scope, deadline) = (Scope::Tenant(principal.tenant), Instant::now() + pace.budget());
+        let scope = Scope::Tenant(principal.tenant);
+        let deadline = (self.context.instant() + pace.budget()).into();
         let component: Component = self.store.read(scope, "component_sync", move |tx| resource::get(tx, id)).await?;
         let registry = self.enabled_registry(principal.tenant, component.registry_integration_id).await?;
         let repository: Repository = component.repository.parse()?;
