@@ -160,11 +160,14 @@ impl Kill {
     /// What became of each task, with the agent's log.
     async fn tasks(&self, job: &str) -> String {
         let tasks = self.requester.try_get(&format!("{job}/tasks?pageSize=100")).await.unwrap_or_default();
-        let logs = self.requester.try_get(&format!("{job}/logs?pageSize=100")).await.unwrap_or_default();
-        let line =
-            |task: &Value| format!("\n{} {} {} {}", task["kind"], task["targetName"], task["status"], task["error"]);
-        let said: Vec<String> = logs.as_array().into_iter().flatten().map(|one| format!("\n{}", one["text"])).collect();
-        tasks.as_array().into_iter().flatten().map(line).chain(said).collect()
+        let mut all = String::new();
+        for task in tasks.as_array().into_iter().flatten() {
+            let (name, status) = (&task["targetName"], &task["status"]);
+            all += &format!("\n{} {name} {status} {}", task["kind"], task["error"]);
+            let logs = format!("{job}/tasks/{}/logs", task["id"].as_str().unwrap_or_default());
+            all += &self.requester.try_get(&logs).await.map_or_else(|error| error, |logs| logs.to_string());
+        }
+        all
     }
 
     /// What must be true when it is over: `runs` is the index of the release that runs, `starts` the releases
