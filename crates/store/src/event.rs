@@ -77,8 +77,8 @@ pub fn sequence(tx: &mut Tx<'_>, owner: &str, now: Timestamp) -> Result<Option<u
     }
     // Taken and removed by one statement: what is committed between two would be removed without a position.
     let rows = tx.query(
-        "DELETE FROM unsequenced WHERE (tenant_id, event_id) IN
-           (SELECT tenant_id, event_id FROM unsequenced ORDER BY at, event_id LIMIT $1)
+        "DELETE FROM unsequenced WHERE (at, event_id) IN
+           (SELECT at, event_id FROM unsequenced ORDER BY at, event_id LIMIT $1)
          RETURNING tenant_id, at, event_id",
         params![BATCH],
     )?;

@@ -116,7 +116,7 @@ fn readable(version: i64, readable_from: i64) -> Result<()> {
 
 /// Brings the schema up to date on the connection of its owner.
 pub(crate) fn run(connection: Connection<'_>) -> Result<()> {
-    let totals = Totals::default();
+    let totals = Totals::alone();
     let mut tx = Tx::new(Scope::System(SystemReason::Administration), connection, &totals);
     let dialect = tx.dialect();
     match dialect {

@@ -74,7 +74,7 @@ pub(crate) struct Serve {
     /// Where traces are sent: OTLP over HTTP, such as http://localhost:4318
     #[arg(long, value_name = "URL")]
     otlp_endpoint: Option<String>,
-    /// What is logged, in the words of RUST_LOG
+    /// What is logged: a level, or levels of parts, such as info,plimsoll_store=debug
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
     /// text or json

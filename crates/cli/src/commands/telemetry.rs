@@ -10,8 +10,13 @@ use opentelemetry_sdk::{
     trace::{SdkTracerProvider, span_processor_with_async_runtime::BatchSpanProcessor},
 };
 use plimsoll_server::config::{Config, LogFormat};
+use tracing::{Level, Subscriber};
 use tracing_subscriber::{
-    EnvFilter, Layer, layer::SubscriberExt as _, registry::Registry, util::SubscriberInitExt as _,
+    Layer,
+    filter::Targets,
+    layer::SubscriberExt as _,
+    registry::{LookupSpan, Registry},
+    util::SubscriberInitExt as _,
 };
 
 use crate::{failure::Failure, output};
@@ -19,7 +24,7 @@ use crate::{failure::Failure, output};
 /// For one batch of spans to be sent.
 const SENDING: Duration = Duration::from_secs(5);
 
-type Any = Box<dyn Layer<Registry> + Send + Sync>;
+type Any<S> = Box<dyn Layer<S> + Send + Sync>;
 
 /// The process's subscriber.
 pub(super) struct Telemetry {
@@ -30,15 +35,22 @@ impl Telemetry {
     /// Sets the subscriber up; once a process.
     pub(super) fn start(config: &Config) -> Result<Self, Failure> {
         let traces = config.otlp_endpoint.as_deref().map(provider).transpose()?;
-        let mut layers = vec![log(config)?];
-        if let Some(provider) = &traces {
-            // Our own spans, whatever the log leaves out; those of the sender would send themselves for ever.
-            let filter = EnvFilter::new("off,plimsoll=info,plimsoll_server=info,plimsoll_app=info");
-            layers.push(
-                tracing_opentelemetry::layer().with_tracer(provider.tracer("plimsoll")).with_filter(filter).boxed(),
-            );
-        }
-        let done = tracing_subscriber::registry().with(layers).try_init();
+        let logged: Targets = config.log.parse().map_err(|cause| {
+            let words = "levels such as \"info\", or of a part alone, \"info,plimsoll_store=debug\"";
+            Failure::usage(format!("log: {:?} is not understood: {cause}; give {words}", config.log))
+        })?;
+        let done = match &traces {
+            // What filters for all layers at once is asked once a place in the code, not at every call.
+            None => tracing_subscriber::registry().with(logged).with(log(config)).try_init(),
+            Some(provider) => {
+                // Our own spans, whatever the log leaves out; those of the sender would send themselves for ever.
+                let traced = Targets::new().with_target("plimsoll", Level::INFO);
+                let traces = tracing_opentelemetry::layer().with_tracer(provider.tracer("plimsoll"));
+                let layers: Vec<Any<Registry>> =
+                    vec![log(config).with_filter(logged).boxed(), traces.with_filter(traced).boxed()];
+                tracing_subscriber::registry().with(layers).try_init()
+            }
+        };
         done.map_err(|cause| Failure::system(format!("the log cannot be set up: {cause}")))?;
         Ok(Self { traces })
     }
@@ -54,14 +66,12 @@ impl Telemetry {
     }
 }
 
-fn log(config: &Config) -> Result<Any, Failure> {
-    let filter = EnvFilter::try_new(&config.log)
-        .map_err(|cause| Failure::usage(format!("log: {:?} is not a filter: {cause}", config.log)))?;
+fn log<S: Subscriber + for<'a> LookupSpan<'a>>(config: &Config) -> Any<S> {
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    Ok(match config.log_format {
-        LogFormat::Text => layer.with_ansi(output::at_terminal() && !no_colour()).with_filter(filter).boxed(),
-        LogFormat::Json => layer.json().flatten_event(true).with_filter(filter).boxed(),
-    })
+    match config.log_format {
+        LogFormat::Text => layer.with_ansi(output::at_terminal() && !no_colour()).boxed(),
+        LogFormat::Json => layer.json().flatten_event(true).boxed(),
+    }
 }
 
 fn no_colour() -> bool {

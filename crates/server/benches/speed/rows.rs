@@ -11,7 +11,7 @@ use crate::{
     process::Running,
     report::{Reached, Report, median, say},
     rounds::{Contender, Figures, Plan, Request, compare},
-    world::{Token, World},
+    world::{TENANTS, Token, World},
 };
 
 /// Connections that read.
@@ -124,82 +124,96 @@ async fn told(
 
 /// Creating components against a program that runs the same statements.
 pub async fn write(place: &Path, postgres: &Postgres, plan: &Plan, report: &mut Report) -> Result<()> {
-    say("\nPOST /components, 32 clients in 50 tenants, durable")?;
     for (server, bar) in [(None, 6000.0), (Some(postgres), 2000.0)] {
-        let kind = server.map_or("sqlite", |_| "postgres");
-        let product = World::prepare(place, &format!("write-{kind}"), server, 0).await?;
-        let beside = World::prepare(place, &format!("bare-{kind}"), server, 0).await?;
-        let (process, _) = product.serve(&[]).await?;
-        let tokens = product.tokens()?;
-        // The bare program takes its texts from a component that the product made.
-        let (first, _) = beside.serve(&[]).await?;
-        let mut bytes = Vec::new();
-        creating(&beside, &beside.tokens()?, "first", 0, &mut bytes)?;
-        let mut connection = Connection::open(beside.address).await?;
-        let status = connection.call(&bytes).await?;
-        anyhow::ensure!(status == 201, "the first component: {status}: {}", connection.body());
-        drop(connection);
-        first.stop()?;
-        let (path, url) = (beside.folder.join("data/plimsoll.db"), beside.data.url());
-        let kind = url.as_deref().map_or(Kind::Sqlite(&path), Kind::Postgres);
-        let (bare, address) = bare::start(&kind, &place.join("bare.log")).await?;
-        let contenders = [
-            Contender {
-                name: format!("a bare program, {}", product.data.name()),
-                address,
-                process: &bare,
-                connections: WRITERS,
-                expected: 201,
-                request: numbered(|number, run, out| {
-                    post(
-                        out,
-                        "/components",
-                        "none",
-                        &component(&format!("c{run}-{number}"), &beside.registries[0].to_string()),
-                    );
-                }),
-            },
-            Contender {
-                name: product.data.name().to_owned(),
-                address: product.address,
-                process: &process,
-                connections: WRITERS,
-                expected: 201,
-                request: numbered(|number, run, out| {
-                    // Every index is in range, so that nothing is left to tell.
-                    _ = creating(&product, &tokens, &format!("c{run}"), number, out);
-                }),
-            },
-        ];
-        let figures = compare(&contenders, plan).await?;
-        let (least, ours) = (&figures[0], &figures[1]);
-        report.add(
-            &format!("POST /components, {}", product.data.name()),
-            &format!("{:.0}/s, p99 {:.1} ms, {:.0} µs of processor a call", ours.rate, ours.p99, ours.micros_a_call),
-            &format!(
-                "bare program {:.0}/s, p99 {:.1} ms, {:.0} µs: {:.0} %",
-                least.rate,
-                least.p99,
-                least.micros_a_call,
-                ours.rate / least.rate * 100.0
-            ),
-            &format!("≥ {bar:.0}/s"),
-            ours.rate >= bar,
-        )?;
-        // Nobody to share a flush with: what the group gains.
-        let [_, together] = contenders;
-        let rate = ours.rate;
-        let alone = [Contender { name: format!("{}, one client", together.name), connections: 1, ..together }];
-        let alone = &compare(&alone, plan).await?[0];
-        report.add(
-            &format!("POST /components, {}, one client alone", product.data.name()),
-            &format!("{:.0}/s, p99 {:.1} ms", alone.rate, alone.p99),
-            &format!("{WRITERS} clients {rate:.0}/s"),
-            "-",
-            Reached::Told,
-        )?;
+        // In one tenant each index grows at one place, in many at as many: more pages a flush.
+        for tenants in [1, TENANTS] {
+            say(&format!("\nPOST /components, {WRITERS} clients, {tenants} tenants, durable"))?;
+            write_on(place, server, tenants, bar, plan, report).await?;
+        }
     }
     Ok(())
+}
+
+async fn write_on(
+    place: &Path,
+    server: Option<&Postgres>,
+    tenants: usize,
+    bar: f64,
+    plan: &Plan,
+    report: &mut Report,
+) -> Result<()> {
+    let kind = format!("{}-{tenants}", server.map_or("sqlite", |_| "postgres"));
+    let product = World::of(tenants, place, &format!("write-{kind}"), server, 0).await?;
+    let beside = World::of(tenants, place, &format!("bare-{kind}"), server, 0).await?;
+    let (process, _) = product.serve(&[]).await?;
+    let tokens = product.tokens()?;
+    // The bare program takes its texts from a component that the product made.
+    let (first, _) = beside.serve(&[]).await?;
+    let mut bytes = Vec::new();
+    creating(&beside, &beside.tokens()?, "first", 0, &mut bytes)?;
+    let mut connection = Connection::open(beside.address).await?;
+    let status = connection.call(&bytes).await?;
+    anyhow::ensure!(status == 201, "the first component: {status}: {}", connection.body());
+    drop(connection);
+    first.stop()?;
+    let (path, url) = (beside.folder.join("data/plimsoll.db"), beside.data.url());
+    let kind = url.as_deref().map_or(Kind::Sqlite(&path), Kind::Postgres);
+    let (bare, address) = bare::start(&kind, &place.join("bare.log")).await?;
+    let contenders = [
+        Contender {
+            name: format!("a bare program, {}", product.data.name()),
+            address,
+            process: &bare,
+            connections: WRITERS,
+            expected: 201,
+            request: numbered(|number, run, out| {
+                post(
+                    out,
+                    "/components",
+                    "none",
+                    &component(&format!("c{run}-{number}"), &beside.registries[0].to_string()),
+                );
+            }),
+        },
+        Contender {
+            name: product.data.name().to_owned(),
+            address: product.address,
+            process: &process,
+            connections: WRITERS,
+            expected: 201,
+            request: numbered(|number, run, out| {
+                // Every index is in range, so that nothing is left to tell.
+                _ = creating(&product, &tokens, &format!("c{run}"), number, out);
+            }),
+        },
+    ];
+    let figures = compare(&contenders, plan).await?;
+    let (least, ours) = (&figures[0], &figures[1]);
+    report.add(
+        &format!("POST /components, {}, {tenants} tenants", product.data.name()),
+        &format!("{:.0}/s, p99 {:.1} ms, {:.0} µs of processor a call", ours.rate, ours.p99, ours.micros_a_call),
+        &format!(
+            "bare program {:.0}/s, p99 {:.1} ms, {:.0} µs: {:.0} %",
+            least.rate,
+            least.p99,
+            least.micros_a_call,
+            ours.rate / least.rate * 100.0
+        ),
+        &format!("≥ {bar:.0}/s"),
+        ours.rate >= bar,
+    )?;
+    // Nobody to share a flush with: what the group gains.
+    let [_, together] = contenders;
+    let rate = ours.rate;
+    let alone = [Contender { name: format!("{}, one client", together.name), connections: 1, ..together }];
+    let alone = &compare(&alone, plan).await?[0];
+    report.add(
+        &format!("POST /components, {}, {tenants} tenants, one client alone", product.data.name()),
+        &format!("{:.0}/s, p99 {:.1} ms", alone.rate, alone.p99),
+        &format!("{WRITERS} clients {rate:.0}/s"),
+        "-",
+        Reached::Told,
+    )
 }
 
 /// Numbers each run anew, so that no name comes twice.
@@ -233,7 +247,7 @@ fn reading<'a>(world: &World, process: &'a Running, requests: Vec<Vec<u8>>, name
 
 /// Every token in turn, each with a release of its tenant.
 fn gets(world: &World, tokens: &[Token]) -> Vec<Vec<u8>> {
-    let mut of_tenant: Vec<Vec<&str>> = vec![Vec::new(); crate::world::TENANTS];
+    let mut of_tenant: Vec<Vec<&str>> = vec![Vec::new(); TENANTS];
     for (tenant, id) in &world.releases {
         of_tenant[*tenant].push(id);
     }
@@ -318,8 +332,8 @@ pub async fn standing(worlds: &[(&str, &World)], plan: &Plan, report: &mut Repor
 pub async fn agent(world: &World, report: &mut Report) -> Result<()> {
     let (server, _) = world.serve(&[]).await?;
     let mut bytes = Vec::new();
-    let token = world.tokens()?.into_iter().next().context("there are a thousand")?;
-    post(&mut bytes, "/api/v1/registration-tokens", &token.text, r#"{"description":"speed"}"#);
+    let token = world.administrator()?;
+    post(&mut bytes, "/api/v1/registration-tokens", &token, r#"{"description":"speed"}"#);
     let mut connection = Connection::open(world.address).await?;
     let status = connection.call(&bytes).await?;
     anyhow::ensure!(status == 201, "the registration token: {status}: {}", connection.body());
@@ -339,7 +353,7 @@ pub async fn agent(world: &World, report: &mut Report) -> Result<()> {
     anyhow::ensure!(enrolled.status.success(), "{}", String::from_utf8_lossy(&enrolled.stderr));
     let id = String::from_utf8(enrolled.stdout)?.trim().to_owned();
     let idle = Running::spawn(&mut command(&["run", "--allow-plain-http"]), &world.folder.join("agent.log"))?;
-    let asked = get(&format!("/api/v1/agents/{id}"), Some(&token.text));
+    let asked = get(&format!("/api/v1/agents/{id}"), Some(&token));
     let begun = std::time::Instant::now();
     loop {
         connection.call(&asked).await?;

@@ -18,13 +18,13 @@ use plimsoll_core::{
     audit::PrincipalType,
     context::Context,
     id::{IntegrationId, TenantId, TypedId as _, UserId},
-    identity::Tenant,
+    identity::{Tenant, User},
     integration::{Integration, IntegrationStatus},
     permission::{Grant, Grants, Permission},
     rate::Tier,
 };
 use plimsoll_server::{config::Config, start};
-use plimsoll_store::{Scope, SystemReason, resource};
+use plimsoll_store::{Scope, Store, SystemReason, Tx, resource};
 use plimsoll_testkit::{Postgres, TestDatabase, free_port};
 
 use crate::{
@@ -55,6 +55,8 @@ pub struct World {
     pub registries: Vec<IntegrationId>,
     /// Releases to ask for: which tenant's, and the id.
     pub releases: Vec<(usize, String)>,
+    /// The administrator of the first start, with their tenant.
+    administrator: (TenantId, UserId),
     issuer: Arc<Issuer>,
     context: Context,
 }
@@ -66,8 +68,13 @@ pub struct Token {
 }
 
 impl World {
-    /// Makes the database, its tenants, and `rows` releases.
+    /// Makes the database, fifty tenants, and `rows` releases.
     pub async fn prepare(place: &Path, name: &str, postgres: Option<&Postgres>, rows: usize) -> Result<Self> {
+        Self::of(TENANTS, place, name, postgres, rows).await
+    }
+
+    /// The same for another number of tenants.
+    pub async fn of(count: usize, place: &Path, name: &str, postgres: Option<&Postgres>, rows: usize) -> Result<Self> {
         let folder = place.join(name);
         std::fs::create_dir_all(&folder)?;
         let data = match postgres {
@@ -86,7 +93,7 @@ impl World {
         let authority = server.app().authority()?;
         let (issuer, home) = (authority.issuer(), authority.home());
         let (mut tenants, mut registries) = (Vec::new(), Vec::new());
-        for number in 0..TENANTS {
+        for number in 0..count {
             let (tenant, integration) = (tenant(&context, number), registry(&context));
             tenants.push(tenant.id);
             registries.push(integration.id);
@@ -99,9 +106,10 @@ impl World {
                 .await?;
             store.write(Scope::Tenant(id), "seed", move |tx| resource::insert(tx, &integration)).await?;
         }
+        let administrator = (home, administrator(&server.app().store, home).await?);
         server.stop().await;
         let releases = releases::insert(&folder, &data, &tenants, rows, &context).await?;
-        Ok(Self { folder, data, address, tenants, registries, releases, issuer, context })
+        Ok(Self { folder, data, address, tenants, registries, releases, administrator, issuer, context })
     }
 
     /// The release binary on this data; answers how long it took until it was ready.
@@ -121,14 +129,24 @@ impl World {
 
     /// Tokens of principals spread evenly over the tenants, signed by the server's own key.
     pub fn tokens(&self) -> Result<Vec<Token>> {
-        (0..TOKENS).map(|number| self.token(number % TENANTS)).collect()
+        (0..TOKENS).map(|number| self.token(number % self.tenants.len())).collect()
     }
 
     fn token(&self, tenant: usize) -> Result<Token> {
-        let user: UserId = self.context.id();
+        let id = *self.tenants.get(tenant).context("no such tenant")?;
+        Ok(Token { tenant, text: self.signed(id, self.context.id())? })
+    }
+
+    /// A token of the administrator, who is in the database: what they make outlives the call.
+    pub fn administrator(&self) -> Result<String> {
+        let (tenant, user) = self.administrator;
+        self.signed(tenant, user)
+    }
+
+    fn signed(&self, tenant: TenantId, user: UserId) -> Result<String> {
         let grants = Permission::ALL.iter().map(|one| Grant { permission: *one, environment: None });
         let subject = Subject {
-            tenant: *self.tenants.get(tenant).context("no such tenant")?,
+            tenant,
             kind: PrincipalType::User,
             id: user.uuid(),
             user,
@@ -140,7 +158,7 @@ impl World {
             authz_version: 1_000_000,
         };
         let issued = self.issuer.issue(&subject, TOKEN_SECONDS, &self.context)?;
-        Ok(Token { tenant, text: issued.token.expose_secret().to_owned() })
+        Ok(issued.token.expose_secret().to_owned())
     }
 }
 
@@ -159,6 +177,13 @@ impl Data {
             Self::Postgres(_) => "PostgreSQL",
         }
     }
+}
+
+async fn administrator(store: &Store, home: TenantId) -> Result<UserId> {
+    let find =
+        |tx: &mut Tx<'_>| resource::find_where::<User>(tx, "deleted_at IS NULL ORDER BY created_at, id LIMIT 1", &[]);
+    let found = store.read(Scope::Tenant(home), "seed", find).await?;
+    Ok(found.first().context("the first start makes an administrator")?.id)
 }
 
 /// A tenant of the premium tier: 5000 requests a minute for each principal.

@@ -62,7 +62,7 @@ pub struct Config {
     pub keep_events_days: u32,
     /// Days for which answers under an Idempotency-Key are kept.
     pub keep_answers_days: u32,
-    /// What is logged, in the words of `RUST_LOG`.
+    /// What is logged: a level, or levels of parts, such as `info,plimsoll_store=debug`.
     pub log: String,
     /// `text` or `json`.
     pub log_format: LogFormat,

@@ -25,7 +25,7 @@ pub(super) fn total<R: Resource>(
     let sql = format!("SELECT count(*) FROM (SELECT 1 FROM {table} WHERE {clause} LIMIT {}) AS bounded", bound + 1);
     let counted = tx.query_one(&sql, values)?.first::<i64>()? as u64;
     let count = if counted > bound { estimated::<R>(tx, query, clause, values)?.max(counted) } else { counted };
-    tx.totals().put(key, count);
+    tx.keep_total(key, count);
     Ok(told(count, bound))
 }
 

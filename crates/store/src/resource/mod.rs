@@ -15,7 +15,7 @@ pub(crate) use count::count_living;
 pub use filter::Filter;
 pub use list::{Bounds, ListQuery, Listing, Page, Total};
 pub use stored::{Stored, get_stored};
-pub(crate) use totals::Totals;
+pub(crate) use totals::{Key, Mark, Totals};
 
 use crate::{IntoValue, Row, Tx, Value, params};
 

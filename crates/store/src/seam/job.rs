@@ -20,6 +20,10 @@ use super::{
 
 /// The longest wait in a queue before the caller gets 503.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// How long the writer waits for those who shared the last flush and are about to come again. It is of the length of a
+/// flush to a disk (the same as PostgreSQL's `commit_delay`): who waits for company waits no longer than for another
+/// flush, and pages that several changes touch are written once.
+const GATHER: Duration = Duration::from_micros(200);
 /// A closure that takes longer is logged.
 const SLOW: Duration = Duration::from_millis(50);
 
@@ -185,31 +189,49 @@ impl Queue {
     }
 }
 
+impl Inbox {
+    /// Takes `next` and what else is there, until there are `most`.
+    fn fill(&mut self, batch: &mut Vec<Job>, mut next: Option<Message>, most: usize) {
+        loop {
+            match next {
+                Some(Message::Job(job)) => batch.push(job),
+                Some(Message::Close(done)) => self.closing = Some(done),
+                None => return,
+            }
+            if self.closing.is_some() || batch.len() >= most {
+                return;
+            }
+            next = self.receiver.try_recv().ok();
+        }
+    }
+}
+
 impl Jobs {
     /// Waits for one job and takes what else is there, up to `most`. `None` when the queue was closed, or no sender
     /// is left.
     pub(crate) fn take(&self, most: usize) -> Option<Vec<Job>> {
         let mut inbox = self.inbox();
-        if inbox.closing.is_some() {
-            return None;
-        }
         let mut batch = Vec::new();
-        let mut next = inbox.receiver.recv().ok();
-        loop {
-            match next {
-                Some(Message::Job(job)) => batch.push(job),
-                Some(Message::Close(done)) => {
-                    inbox.closing = Some(done);
-                    break;
-                }
-                None => break,
-            }
-            if batch.len() >= most {
-                break;
-            }
-            next = inbox.receiver.try_recv().ok();
+        if inbox.closing.is_none() {
+            let first = inbox.receiver.recv().ok();
+            inbox.fill(&mut batch, first, most);
         }
         (!batch.is_empty()).then_some(batch)
+    }
+
+    /// The same for jobs that share a flush to disk: waits a moment when fewer are there than the last time. Who is
+    /// alone waits for nobody.
+    pub(crate) fn take_group(&self, most: usize, last_time: usize) -> Option<Vec<Job>> {
+        let mut batch = self.take(most)?;
+        if batch.len() < last_time.min(most) {
+            std::thread::sleep(GATHER);
+            let mut inbox = self.inbox();
+            if inbox.closing.is_none() {
+                let next = inbox.receiver.try_recv().ok();
+                inbox.fill(&mut batch, next, most);
+            }
+        }
+        Some(batch)
     }
 
     /// Tells who closed the queue that its thread has done all that it had to.

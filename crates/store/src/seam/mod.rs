@@ -26,6 +26,8 @@ use sqlite::SqliteDatabase;
 use tx::{AfterCommit, Dialect, Tx};
 use wake::Wake;
 
+use crate::resource::Totals;
+
 pub(crate) use fold::fold;
 pub(crate) use postgres::Role;
 
@@ -70,7 +72,10 @@ impl Store {
     /// Opens the database and brings its schema up to date. Refuses a schema that is newer than this
     /// program can read, and a damaged file.
     pub fn open(config: &StoreConfig) -> Result<Self> {
-        let after = AfterCommit::default();
+        let after = AfterCommit::new(match config {
+            StoreConfig::Sqlite { .. } => Totals::alone(),
+            StoreConfig::Postgres { .. } => Totals::among_replicas(),
+        });
         let backend = match config {
             StoreConfig::Sqlite { path, readers } => Backend::Sqlite(SqliteDatabase::start(path, *readers, &after)?),
             StoreConfig::Postgres { url, connections } => {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use plimsoll_core::{Error, ErrorCode, Result};
-use rusqlite::{Connection as Raw, OpenFlags, functions::FunctionFlags, types::ValueRef};
+use rusqlite::{Connection as Raw, OpenFlags, config::DbConfig, functions::FunctionFlags, types::ValueRef};
 
 use super::{
     fold::fold,
@@ -56,6 +56,8 @@ impl SqliteConnection {
             }
         };
         raw.execute_batch(pragmas).map_err(failed)?;
+        // Otherwise a statement with a bound LIMIT is compiled anew whenever another value is bound to it.
+        raw.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(failed)?;
         raw.create_scalar_function(
             "fold",
             1,
@@ -208,8 +210,9 @@ impl SqliteDatabase {
 
 /// A file that can be used, with the schema of this program.
 fn healthy(path: &Path) -> Result<SqliteConnection> {
-    let mut connection = SqliteConnection::open(path, Access::ReadWrite)?;
-    check_health(&mut connection, HEALTH)?;
+    let connection = SqliteConnection::open(path, Access::ReadWrite)?;
+    // On a connection of its own: the pages that were looked at would stay in the writer's memory.
+    check_health(&mut SqliteConnection::open(path, Access::ReadOnly)?, HEALTH)?;
     crate::migrate::run(Connection::Sqlite(&connection))?;
     Ok(connection)
 }
@@ -252,7 +255,9 @@ pub(crate) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(
 }
 
 fn write_loop(mut connection: SqliteConnection, path: &PathBuf, jobs: &super::job::Jobs, after: &AfterCommit) {
-    while let Some(batch) = jobs.take(BATCH) {
+    let mut last_time = 1;
+    while let Some(batch) = jobs.take_group(BATCH, last_time) {
+        last_time = batch.len();
         match write_batch(&connection, &batch, after) {
             Ok(outcome) => {
                 for effects in outcome.effects {
@@ -290,6 +295,46 @@ struct Batch {
 
 fn write_batch(connection: &SqliteConnection, batch: &[Job], after: &AfterCommit) -> Result<Batch> {
     connection.control("BEGIN IMMEDIATE")?;
+    let out = match run_together(connection, batch, after)? {
+        Some(out) => out,
+        None => {
+            connection.control("ROLLBACK")?;
+            connection.control("BEGIN IMMEDIATE")?;
+            run_apart(connection, batch, after)?
+        }
+    };
+    connection.control("COMMIT")?;
+    Ok(out)
+}
+
+/// Runs the jobs one after the other. Most that fail do so before they change anything, and need not be undone. `None`:
+/// one failed later, and its changes can only be undone with those of the others.
+fn run_together(connection: &SqliteConnection, batch: &[Job], after: &AfterCommit) -> Result<Option<Batch>> {
+    let mut out = Batch { ran: Vec::with_capacity(batch.len()), effects: Vec::new() };
+    for job in batch {
+        if job.is_abandoned() {
+            out.ran.push(Ran::expired());
+            continue;
+        }
+        let before = connection.raw.total_changes();
+        let (ran, effects) = run_caught(job, Connection::Sqlite(connection), after);
+        if ran.is_done() {
+            out.effects.push(effects);
+        } else if connection.raw.is_autocommit() {
+            // A full or failing disk makes SQLite itself undo the whole transaction; without one, each statement of the
+            // jobs to come would be a change of its own.
+            return Err(Error::new(ErrorCode::Unavailable, "the database gave the transaction up"));
+        } else if connection.raw.total_changes() != before {
+            return Ok(None);
+        }
+        out.ran.push(ran);
+    }
+    Ok(Some(out))
+}
+
+/// Runs the jobs so that each can be undone alone. A savepoint costs a copy of every page that is touched within it, so
+/// they are not used before one is needed.
+fn run_apart(connection: &SqliteConnection, batch: &[Job], after: &AfterCommit) -> Result<Batch> {
     let mut out = Batch { ran: Vec::with_capacity(batch.len()), effects: Vec::new() };
     for job in batch {
         if job.is_abandoned() {
@@ -307,7 +352,6 @@ fn write_batch(connection: &SqliteConnection, batch: &[Job], after: &AfterCommit
         }
         out.ran.push(ran);
     }
-    connection.control("COMMIT")?;
     Ok(out)
 }
 

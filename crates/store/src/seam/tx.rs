@@ -5,7 +5,7 @@ use plimsoll_core::{Error, ErrorCode, Result, id::TenantId};
 use super::{
     lock::Lock, postgres::PgConnection, row::Row, scope::Scope, sqlite::SqliteConnection, value::Value, wake::Wake,
 };
-use crate::resource::Totals;
+use crate::resource::{Key, Mark, Totals};
 
 /// Which database runs the transaction, where a statement must differ (the claim alone).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,13 +29,15 @@ pub struct Tx<'c> {
     scope: Scope,
     connection: Connection<'c>,
     totals: &'c Totals,
+    begun: Mark,
     effects: Effects,
     failed: bool,
 }
 
 impl<'c> Tx<'c> {
     pub(crate) fn new(scope: Scope, connection: Connection<'c>, totals: &'c Totals) -> Self {
-        Self { root: scope, scope, connection, totals, effects: Effects::default(), failed: false }
+        let begun = totals.mark();
+        Self { root: scope, scope, connection, totals, begun, effects: Effects::default(), failed: false }
     }
 
     /// The tenant this transaction works for.
@@ -96,8 +98,15 @@ impl<'c> Tx<'c> {
         }
     }
 
+    /// After a statement that failed there may be no transaction any more: PostgreSQL refuses what follows, and SQLite
+    /// would make it a change of its own.
+    fn goes_on(&self) -> Result<()> {
+        if self.failed { Err(Error::internal_defect("a transaction went on after a statement failed")) } else { Ok(()) }
+    }
+
     /// Runs a statement that changes rows; answers how many.
     pub fn execute(&mut self, sql: &str, params: &[Value<'_>]) -> Result<u64> {
+        self.goes_on()?;
         let outcome = match &mut self.connection {
             Connection::Sqlite(connection) => connection.execute(sql, params),
             Connection::Postgres(connection) => connection.execute(sql, params),
@@ -116,6 +125,7 @@ impl<'c> Tx<'c> {
 
     /// Runs a statement that answers rows.
     pub fn query(&mut self, sql: &str, params: &[Value<'_>]) -> Result<Vec<Row>> {
+        self.goes_on()?;
         let outcome = match &mut self.connection {
             Connection::Sqlite(connection) => connection.query(sql, params),
             Connection::Postgres(connection) => connection.query(sql, params),
@@ -167,6 +177,11 @@ impl<'c> Tx<'c> {
         self.totals
     }
 
+    /// Keeps a total that this transaction counted.
+    pub(crate) fn keep_total(&self, key: Key, count: u64) {
+        self.totals.put(key, count, self.begun);
+    }
+
     /// Whether a statement failed. Such a transaction must not be committed: PostgreSQL would undo it and say nothing.
     pub(crate) const fn has_failed(&self) -> bool {
         self.failed
@@ -185,13 +200,17 @@ pub(crate) struct Effects {
 }
 
 /// Carries out [`Effects`].
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct AfterCommit {
     pub(crate) wake: Wake,
     pub(crate) totals: Totals,
 }
 
 impl AfterCommit {
+    pub(crate) fn new(totals: Totals) -> Self {
+        Self { wake: Wake::default(), totals }
+    }
+
     pub(crate) fn run(&self, effects: Effects) {
         for (tenant, table) in effects.touched {
             self.totals.drop_table(tenant, table);

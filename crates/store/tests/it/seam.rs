@@ -15,6 +15,7 @@ use crate::{both::World, on_both};
 on_both! {
     parameters_keep_their_numbers => parameters_keep_their_numbers;
     a_failing_and_a_panicking_closure_harm_nobody_else => a_failing_and_a_panicking_closure_harm_nobody_else;
+    in_a_crowd_each_stands_alone => in_a_crowd_each_stands_alone;
     a_closure_that_goes_on_after_a_failure_is_undone => a_closure_that_goes_on_after_a_failure_is_undone;
     a_lost_update_is_a_conflict => a_lost_update_is_a_conflict;
     names_are_free_again_after_deletion => names_are_free_again_after_deletion;
@@ -69,6 +70,37 @@ async fn a_failing_and_a_panicking_closure_harm_nobody_else(world: World) {
         .map(|one| one.name)
         .collect();
     assert_eq!(names, ["good"]);
+}
+
+/// What shares a flush to disk shares nothing else: some succeed, some fail before they change anything, some after,
+/// some panic, and some break the rule of a table.
+async fn in_a_crowd_each_stands_alone(world: World) {
+    let (taken, scope) = (world.component("taken"), world.scope());
+    world.store.write(scope, "taken", move |tx| resource::insert(tx, &taken)).await.unwrap();
+    let one = |number: usize| {
+        let ends = number % 5;
+        let name = if ends == 4 { "taken".to_owned() } else { format!("c{number:02}") };
+        let component = world.component(&name);
+        world.store.write(scope, "crowd", move |tx| {
+            if ends == 1 {
+                return Err(Error::new(ErrorCode::StateConflict, "before"));
+            }
+            resource::insert(tx, &component)?;
+            assert!(ends != 2, "a defect");
+            if ends == 3 { Err(Error::new(ErrorCode::StateConflict, "after")) } else { Ok(()) }
+        })
+    };
+    let ended = futures_util::future::join_all((0..60).map(one)).await;
+    for (number, ended) in ended.into_iter().enumerate() {
+        let code = [None, Some(ErrorCode::StateConflict), Some(ErrorCode::Internal), Some(ErrorCode::StateConflict)];
+        let expected = code.get(number % 5).copied().unwrap_or(Some(ErrorCode::AlreadyExists));
+        assert_eq!(ended.err().map(|error| error.code()), expected, "{number}");
+    }
+    let query = ListQuery::new(&Component::TABLE, &Page { page_size: Some(100), ..Page::default() }, "name").unwrap();
+    let listed = world.store.list::<Component>(scope, "list", query).await.unwrap().items;
+    let names: Vec<String> = listed.into_iter().map(|one| one.name).collect();
+    let kept = (0..60).step_by(5).map(|number| format!("c{number:02}"));
+    assert_eq!(names, kept.chain(["taken".to_owned()]).collect::<Vec<_>>());
 }
 
 async fn a_closure_that_goes_on_after_a_failure_is_undone(world: World) {

@@ -8,7 +8,8 @@ CREATE TABLE component (
 CREATE UNIQUE INDEX component_name ON component (tenant_id, name) WHERE deleted_at IS NULL;
 CREATE INDEX component_by_time ON component (tenant_id, created_at, id) WHERE deleted_at IS NULL;
 CREATE INDEX component_by_integration ON component (tenant_id, registry_integration_id) WHERE deleted_at IS NULL;
-CREATE INDEX component_by_source ON component (tenant_id, source_integration_id) WHERE deleted_at IS NULL;
+CREATE INDEX component_by_source ON component (tenant_id, source_integration_id)
+  WHERE deleted_at IS NULL AND source_integration_id IS NOT NULL;
 
 -- What living components depend on.
 CREATE TABLE component_dependency (
