@@ -120,12 +120,31 @@ impl Call {
 
 /// Runs garde's rules; every wrong field is named.
 pub(crate) fn check<T: garde::Validate<Context = ()>>(body: &T) -> Result<()> {
-    let Err(report) = body.validate() else { return Ok(()) };
-    let wrong = report
-        .iter()
-        .map(|(path, error)| ValidationError::new(camel(&path.to_string()), "rule", error.message()))
-        .collect();
-    Err(Error::invalid(wrong))
+    let wrong = broken(body);
+    if wrong.is_empty() { Ok(()) } else { Err(Error::invalid(wrong)) }
+}
+
+fn broken<T: garde::Validate<Context = ()>>(body: &T) -> Vec<ValidationError> {
+    let Err(report) = body.validate() else { return Vec::new() };
+    report.iter().map(|(path, error)| ValidationError::new(camel(&path.to_string()), "rule", error.message())).collect()
+}
+
+/// The rules that a body of this type breaks beside fields that are already known to be wrong, so that one answer names
+/// them all. What cannot be read without those fields has no rules to be asked about.
+pub(crate) fn broken_besides<T: DeserializeOwned + garde::Validate<Context = ()>>(
+    body: &Value,
+    known: &[ValidationError],
+) -> Vec<ValidationError> {
+    let top = |field: &str| field.split(['.', '[']).next().unwrap_or_default().to_owned();
+    let mut rest = body.clone();
+    if let Value::Object(fields) = &mut rest {
+        for wrong in known {
+            fields.remove(&top(&wrong.field));
+        }
+    }
+    let Ok(body) = serde_json::from_value::<T>(rest) else { return Vec::new() };
+    let named: Vec<String> = known.iter().map(|wrong| top(&wrong.field)).collect();
+    broken(&body).into_iter().filter(|wrong| !named.contains(&top(&wrong.field))).collect()
 }
 
 /// garde speaks of Rust's fields (`display_name`), the API of its own (`displayName`).

@@ -299,6 +299,11 @@ fn check_body(route: &Route, headers: &HeaderMap, raw: &Bytes) -> Result<(Value,
             }
         }
     }
-    let wrong: Vec<ValidationError> = schema.check(&body);
-    if wrong.is_empty() { Ok((body, read_only)) } else { Err(Error::invalid(wrong)) }
+    let mut wrong: Vec<ValidationError> = schema.check(&body);
+    if wrong.is_empty() {
+        return Ok((body, read_only));
+    }
+    let more = (route.rules)(&body, &wrong);
+    wrong.extend(more);
+    Err(Error::invalid(wrong))
 }

@@ -4,11 +4,13 @@ use std::{future::Future, pin::Pin};
 
 use plimsoll_core::{Error, Result, error::ValidationError};
 use plimsoll_protocol::operation::{Method, Operation, OperationId};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use utoipa::{PartialSchema, ToSchema};
 
 use super::{
     answer::Answer,
-    call::Call,
+    call::{Call, broken_besides},
     schema::{BodySchema, Schemas, collect},
 };
 
@@ -47,6 +49,8 @@ pub(crate) struct Route {
     pub(crate) subject: Option<&'static str>,
     pub(crate) handler: Handler,
     pub(crate) body: Option<(String, BodySchema)>,
+    /// Of the body's type: what else is wrong with it, beside fields that its schema refused.
+    pub(crate) rules: fn(&Value, &[ValidationError]) -> Vec<ValidationError>,
     pub(crate) body_required: bool,
     pub(crate) answer: AnswerShape,
     pub(crate) query: Vec<Query>,
@@ -69,6 +73,7 @@ impl Route {
             subject: id.operation().subject().parameter,
             handler: Box::new(move |call| Box::pin(handler(call))),
             body: None,
+            rules: |_, _| Vec::new(),
             body_required: true,
             answer: AnswerShape::None,
             query: Vec::new(),
@@ -79,8 +84,12 @@ impl Route {
     }
 
     /// Takes a body.
-    pub(crate) fn takes<B: ToSchema + PartialSchema>(mut self) -> Result<Self> {
+    pub(crate) fn takes<B>(mut self) -> Result<Self>
+    where
+        B: ToSchema + PartialSchema + DeserializeOwned + garde::Validate<Context = ()>,
+    {
         self.collect.push(collect::<B>);
+        self.rules = broken_besides::<B>;
         self.body = Some((B::name().into_owned(), BodySchema::compile::<B>()?));
         Ok(self)
     }

@@ -18,6 +18,7 @@ on_both! {
     nobody_takes_over_somebody_with_more_rights;
     a_role_in_one_environment_is_guarded;
     the_last_administrator_stays;
+    two_administrators_cannot_remove_each_other;
     tenants_are_made_at_home_and_know_nothing_of_each_other;
     users_come_and_go;
     what_is_referred_to_stays;
@@ -172,6 +173,34 @@ async fn the_last_administrator_stays(world: &World) {
     assert_eq!(post_as(world, &token, "/api/v1/role-bindings", body).await.status, StatusCode::CREATED);
     assert_eq!(world.call("DELETE", &path, Some(&world.admin), None).await.status, StatusCode::NO_CONTENT);
     world.call("GET", &binding, Some(&world.admin), None).await.expect(404, "NOT_FOUND");
+}
+
+/// Both count the administrators, and each alone would find one left.
+async fn two_administrators_cannot_remove_each_other(world: &World) {
+    let admin = world.get("/api/v1/users?filter={\"name\":\"admin\"}").await.data()[0].clone();
+    let mut here = admin["id"].as_str().unwrap().to_owned();
+    let bindings = world.get(&format!("/api/v1/role-bindings?filter={{\"principal.id\":\"{here}\"}}")).await;
+    let role = bindings.data()[0]["roleId"].clone();
+    let grants = crate::world::all();
+    let grants = Grants::new(grants.iter().copied().filter(|one| one.permission != Permission::AgentSession));
+    let token = |id: &str| world.token(world.home, id.parse().unwrap(), grants.clone());
+    for round in 0..5 {
+        let name = format!("rival-{round}");
+        let other = post_as(world, &token(&here), "/api/v1/users", json!({ "name": name })).await.id();
+        let body = json!({ "roleId": role, "principal": to("user", &other), "reason": "shares the work" });
+        assert_eq!(post_as(world, &token(&here), "/api/v1/role-bindings", body).await.status, StatusCode::CREATED);
+        let (mine, theirs) = (token(&here), token(&other));
+        let (of_other, of_here) = (format!("/api/v1/users/{other}"), format!("/api/v1/users/{here}"));
+        let (one, two) = tokio::join!(
+            world.call("DELETE", &of_other, Some(&mine), None),
+            world.call("DELETE", &of_here, Some(&theirs), None)
+        );
+        let gone = [one.status, two.status].map(|status| status == StatusCode::NO_CONTENT);
+        assert!(gone == [true, false] || gone == [false, true], "round {round}: {} {}", one.status, two.status);
+        if gone[1] {
+            here = other;
+        }
+    }
 }
 
 async fn tenants_are_made_at_home_and_know_nothing_of_each_other(world: &World) {

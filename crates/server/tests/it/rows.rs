@@ -13,7 +13,6 @@ const PASSING: &[(&str, &str)] = &[
     ("living_count", "a line of the trail is counted, on SQLite"),
     ("forgotten", "how far old logs were forgotten is written soon after a start"),
     ("lease", "servers take turns here, each when it first comes to it"),
-    ("rate_spent", "what callers spent is told to other replicas, also of calls that were refused"),
     ("sign_in_attempt", "a wrong password is counted, so that guesses are limited"),
     ("rate_spent", "replicas share what each caller has spent of its rate, refused or not"),
 ];

@@ -14,6 +14,7 @@ use crate::{
 on_both! {
     bodies_that_are_no_good;
     wrong_types_and_unknown_fields_are_all_named;
+    mistakes_of_several_kinds_are_named_together;
     lists_refuse_what_they_do_not_know;
     ids_that_name_nothing_or_what_is_anothers;
 }
@@ -56,6 +57,20 @@ async fn bodies_that_are_no_good(world: &World) {
 }
 
 /// Of every operation that takes a body: each field with a value of another type, and one that nobody knows.
+async fn mistakes_of_several_kinds_are_named_together(world: &World) {
+    let before = Before::of(world).await;
+    let mut bad = examples::body(Op::ComponentCreate).unwrap();
+    bad["surprise"] = json!(true);
+    bad["labels"] = json!(7);
+    bad["name"] = json!("Bad Name!");
+    let answer = world.call("POST", COMPONENTS, Some(&world.admin), Some(&bad)).await;
+    let answer = before.refused("three kinds", answer, 400, "VALIDATION_FAILED", "surprise").await;
+    let wrong = answer.body["error"]["validationErrors"].as_array().unwrap();
+    let mut named: Vec<&str> = wrong.iter().filter_map(|one| one["field"].as_str()).collect();
+    named.sort_unstable();
+    assert_eq!(named, ["labels", "name", "surprise"], "{wrong:?}");
+}
+
 async fn wrong_types_and_unknown_fields_are_all_named(world: &World) {
     let before = Before::of(world).await;
     let called = operation::built().filter(|one| one.method != Method::WebSocket);
