@@ -25,7 +25,7 @@ test: parts
 	$(CARGO) xtask databases
 	@if git grep -qE '^ *//[/!] *```' -- 'crates/*.rs'; then set -x; $(CARGO) test --locked --workspace --doc --quiet; fi
 	$(CARGO) nextest run --locked --workspace --profile $(PROFILE) $(ARGS)
-	@$(CARGO) xtask databases ran $(PROFILE)
+	@$(CARGO) xtask databases ran $(PROFILE) $(if $(ARGS),some,all)
 
 check:
 	@scripts/need-rust rustfmt clippy
