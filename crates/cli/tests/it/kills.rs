@@ -1,7 +1,11 @@
 //! The server and the agent, killed at each named point, on both databases. What is true afterwards is asked
 //! outside the product: of the application's own file on its host, and of what the callers were told.
 
-use std::{collections::BTreeMap, os::unix::process::ExitStatusExt as _, time::Duration};
+use std::{
+    collections::BTreeMap,
+    os::unix::process::ExitStatusExt as _,
+    time::{Duration, Instant},
+};
 
 use plimsoll_testkit::{PATIENCE, eventually, eventually_async};
 use serde_json::{Value, json};
@@ -29,6 +33,8 @@ struct Kill {
     victim: Victim,
     /// Whether the victim died at its point, and runs again without one.
     died: bool,
+    /// When it did.
+    died_at: Option<Instant>,
     /// Calls that were answered, by their Idempotency-Key, and the id in the answer.
     told: BTreeMap<String, (String, String)>,
 }
@@ -64,8 +70,8 @@ impl Kill {
         for version in ["1.0.0", "1.1.0"] {
             releases.push(estate.release(&requester, "shop", version, &[("api", version)]).await);
         }
-        let (died, told) = (true, BTreeMap::new());
-        Self { estate, requester, approver, environment, releases, digests, victim, died, told }
+        let (died, died_at, told) = (true, None, BTreeMap::new());
+        Self { estate, requester, approver, environment, releases, digests, victim, died, died_at, told }
     }
 
     /// Starts the victim again, to die at `point`.
@@ -93,6 +99,7 @@ impl Kill {
         assert_eq!(status.signal(), ABORTED, "{:?} ended by itself", self.victim);
         assert!(!self.died, "{:?} ended twice", self.victim);
         self.died = true;
+        self.died_at = Some(Instant::now());
         match self.victim {
             Victim::Server => self.estate.start_server(None).await,
             Victim::Agent => self.estate.start_agent(0, None),
@@ -139,7 +146,11 @@ impl Kill {
     /// The job when it is terminal.
     async fn ended(&mut self, job: &str) -> Value {
         let running = ["queued", "running", "cancelling"];
-        self.wait(job, move |seen| !running.iter().any(|one| seen["status"] == *one)).await
+        let seen = self.wait(job, move |seen| !running.iter().any(|one| seen["status"] == *one)).await;
+        if let Some(died_at) = self.died_at {
+            assert!(died_at.elapsed() < Duration::from_mins(1), "{job} ended {:?} after the kill", died_at.elapsed());
+        }
+        seen
     }
 
     async fn wait(&mut self, path: &str, done: impl Fn(&Value) -> bool) -> Value {
@@ -208,6 +219,11 @@ impl Kill {
             let place = if path == "/rollbacks" { "deployment-jobs" } else { &about };
             let there = self.requester.get(&format!("/{place}/{told}")).await;
             assert_eq!(id(&there), told, "{key}: what was answered is still there");
+            if path.ends_with("/approve") {
+                let approvals = self.requester.get(&format!("/promotions/{told}/approvals")).await;
+                let by: Vec<_> = approvals.as_array().unwrap().iter().map(|one| &one["by"]["id"]).collect();
+                assert_eq!(by, [&json!(self.approver.id)], "{key}: the approval is there, once: {approvals}");
+            }
         }
         let promotions = self.requester.get("/promotions?pageSize=100").await;
         let asked = self.told.values().filter(|(path, _)| path == "/promotions").count();
@@ -225,6 +241,9 @@ impl Kill {
         let known: Vec<_> = all.as_array().unwrap().iter().map(|one| (&one["type"], &one["deploymentJobId"])).collect();
         assert_eq!(of_job.len(), 1, "one packet of the job {}: {known:?}", job["id"]);
         assert_eq!(job["evidencePacketIds"], json!([of_job[0]["id"]]), "{job}");
+        let decisions = known.iter().filter(|(kind, _)| *kind == "promotion_decision").count();
+        let asked = self.told.values().filter(|(path, _)| path == "/promotions").count();
+        assert_eq!(decisions, asked, "one packet a decision: {known:?}");
     }
 }
 

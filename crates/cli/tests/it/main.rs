@@ -16,6 +16,7 @@ mod served;
 mod signed_in;
 mod support;
 mod system;
+mod tls;
 mod traces;
 mod waiting;
 mod waiting_rules;

@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead as _, BufReader},
+    path::Path,
     process::Stdio,
 };
 
@@ -47,13 +48,10 @@ fn csrf(page: &str) -> &str {
     rest.split_once('"').unwrap().0
 }
 
-#[test]
-fn a_person_signs_in_and_works_with_names() {
-    let home = tempfile::tempdir().unwrap();
-    let at = home.path();
+/// A new server, and its administrator signed in to it by device code.
+pub fn signed_in(at: &Path) -> Served {
     std::fs::write(at.join("password"), PASSWORD).unwrap();
     let server = Served::start_with(at, &["--admin-password-file", "password"]);
-
     let mut login = plimsoll(at, &["login", &server.url]).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(login.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -68,6 +66,14 @@ fn a_person_signs_in_and_works_with_names() {
     let done = browser.visit(&format!("{device}/decision"), &decision);
     assert!(done.contains("let in"), "{done}");
     assert_eq!(login.wait().unwrap().code(), Some(0));
+    server
+}
+
+#[test]
+fn a_person_signs_in_and_works_with_names() {
+    let home = tempfile::tempdir().unwrap();
+    let at = home.path();
+    let _server = signed_in(at);
 
     let (code, out, said) = ended(&run(at, &["api", "GET", "/api/v1/components"]));
     assert_eq!(code, 0, "{said}");
