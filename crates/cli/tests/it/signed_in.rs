@@ -20,9 +20,11 @@ struct Browser {
 }
 
 impl Browser {
-    fn new() -> Self {
+    /// One that trusts this certificate, where the server has one.
+    fn new(certificate: Option<&Path>) -> Self {
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let trusted = certificate.map(|path| reqwest::Certificate::from_pem(&std::fs::read(path).unwrap()).unwrap());
+        let http = reqwest::Client::builder().no_proxy().tls_certs_merge(trusted).build().unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         Self { http, runtime, cookie: String::new() }
     }
@@ -49,16 +51,20 @@ fn csrf(page: &str) -> &str {
 }
 
 /// A new server, and its administrator signed in to it by device code.
-pub fn signed_in(at: &Path) -> Served {
+pub fn signed_in(at: &Path, flags: &[&str], certificate: Option<&Path>) -> Served {
     std::fs::write(at.join("password"), PASSWORD).unwrap();
-    let server = Served::start_with(at, &["--admin-password-file", "password"]);
-    let mut login = plimsoll(at, &["login", &server.url]).stdout(Stdio::piped()).spawn().unwrap();
+    let server = Served::start_with(at, &[&["--admin-password-file", "password"], flags].concat());
+    let mut login = plimsoll(at, &["login", &server.url]);
+    if let Some(path) = certificate {
+        login.env("SSL_CERT_FILE", path);
+    }
+    let mut login = login.stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(login.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let words: Vec<&str> = line.split_whitespace().collect();
     let (page, code) = (words[1], *words.last().unwrap());
     let device = format!("{}/oauth/device", server.url);
-    let mut browser = Browser::new();
+    let mut browser = Browser::new(certificate);
     let shown = browser.visit(page, &[]);
     let fields = [("tenant", "default"), ("user", "admin"), ("password", PASSWORD), ("user_code", code)];
     let asked = browser.visit(&device, &[&fields[..], &[("csrf", csrf(&shown))]].concat());
@@ -73,7 +79,7 @@ pub fn signed_in(at: &Path) -> Served {
 fn a_person_signs_in_and_works_with_names() {
     let home = tempfile::tempdir().unwrap();
     let at = home.path();
-    let _server = signed_in(at);
+    let _server = signed_in(at, &[], None);
 
     let (code, out, said) = ended(&run(at, &["api", "GET", "/api/v1/components"]));
     assert_eq!(code, 0, "{said}");

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::{
     signed_in::signed_in,
-    support::{Served, ended, plimsoll, run},
+    support::{ended, plimsoll, run},
 };
 
 /// A self-signed certificate with its key; its fingerprint as tools print it.
@@ -20,7 +20,7 @@ fn certificate(at: &Path, name: &str) -> String {
     };
     openssl(&format!(
         "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=plimsoll -addext \
-         subjectAltName=IP:127.0.0.1 -keyout {name}.key -out {name}.pem"
+         subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE -keyout {name}.key -out {name}.pem"
     ));
     let der = openssl(&format!("x509 -in {name}.pem -outform der"));
     Digest::of(&der).to_string().trim_start_matches("sha256:").to_owned()
@@ -31,16 +31,16 @@ fn an_agent_enrols_with_the_right_pin_alone_and_holds_its_stream_by_it() {
     let home = tempfile::tempdir().unwrap();
     let at = home.path();
     let (pin, other) = (certificate(at, "server"), certificate(at, "other"));
-    let plain = signed_in(at);
+    let (flags, trusted) = (["--tls-certificate", "server.pem", "--tls-key", "server.key"], at.join("server.pem"));
+    let server = signed_in(at, &flags, Some(&trusted));
+    assert!(server.url.starts_with("https://127.0.0.1:"), "{}", server.url);
     let asked = ["api", "POST", "/api/v1/registration-tokens", "--data", r#"{"description":"host"}"#];
-    let (code, made, said) = ended(&run(at, &asked));
+    let (code, _, said) = ended(&run(at, &asked));
+    assert!(code != 0 && said.to_lowercase().contains("certificate"), "the command line trusts it as little: {said}");
+    let (code, made, said) = ended(&plimsoll(at, &asked).env("SSL_CERT_FILE", &trusted).output().unwrap());
     assert_eq!(code, 0, "{said}");
     let made: Value = serde_json::from_str(&made).unwrap();
     std::fs::write(at.join("token"), made["data"]["token"].as_str().unwrap()).unwrap();
-    drop(plain);
-
-    let server = Served::start_with(at, &["--tls-certificate", "server.pem", "--tls-key", "server.key"]);
-    assert!(server.url.starts_with("https://127.0.0.1:"), "{}", server.url);
     let enrol = |trust: &[&str]| {
         let words = ["agent", "enrol", "--server", &server.url, "--token-file", "token", "--data-dir", "agent"];
         ended(&run(at, &[&words, trust].concat()))
