@@ -47,10 +47,11 @@ pub struct Dependency {
 }
 
 impl Repository {
-    /// The tree that this program was built from.
+    /// The tree that cargo runs this program in.
     pub fn open() -> Result<Self> {
-        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let root = here.parent().context("xtask lies in the root of the workspace")?;
+        // Asked when it runs: clones that share a build folder share this program too, whichever built it.
+        let here = std::env::var_os("CARGO_MANIFEST_DIR").context("run it as `cargo xtask`")?;
+        let root = Path::new(&here).parent().context("xtask lies in the root of the workspace")?;
         Ok(Self { root: root.to_owned() })
     }
 

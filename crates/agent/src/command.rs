@@ -253,9 +253,15 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
 }
 
 fn log_to_stderr() {
-    let asked = std::env::var("RUST_LOG").ok().and_then(|words| words.parse().ok());
-    let filter = asked.unwrap_or_else(|| Targets::new().with_default(tracing::Level::INFO));
+    let given = std::env::var("RUST_LOG").ok().filter(|words| !words.is_empty());
+    let words = given.unwrap_or_else(|| "info".to_owned());
+    let asked = words.parse::<Targets>();
+    let usual = Targets::new().with_default(tracing::Level::INFO);
+    let filter = asked.as_ref().map_or(usual, Clone::clone);
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false);
     // A caller of `execute` may have set one up already.
     _ = tracing_subscriber::registry().with(filter).with(lines).try_init();
+    if let Err(cause) = asked {
+        tracing::warn!(%cause, "RUST_LOG={words:?} is not understood: give levels such as info,plimsoll_agent=debug");
+    }
 }
